@@ -5,3 +5,10 @@ export { getSpan, isSpanContextValid, setSpan, wrapSpanContext } from "./span.ts
 export { alwaysOff, alwaysOn, parentBased, runRatio } from "./samplers.ts";
 export type { ParentSamplers } from "./samplers.ts";
 export { createResource, defaultResource, VERSION } from "./resource.ts";
+export { createFetch, botanuFetch } from "./fetch.ts";
+export type { FetchOptions } from "./fetch.ts";
+export { activeRun, retryRun, withRun } from "./run.ts";
+export type { RunCallOptions, WithRunOptions } from "./run.ts";
+export { endRunSpan, startRunSpan } from "./run-span.ts";
+export type { RunEnd, RunSpan, RunStatus } from "./run-span.ts";
+export { step } from "./step.ts";
