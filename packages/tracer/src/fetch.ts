@@ -141,7 +141,7 @@ function outgoingHeaders(request: OutgoingRequest, context: Context, span: Span,
 }
 
 /** Signed by AWS, or a link that carries its signature: of AWS, Google or Azure. */
-function isSigned({ url, headers }: OutgoingRequest): boolean | undefined {
+function isSigned({ url, headers }: OutgoingRequest): boolean {
   return (
     headers.get("authorization")?.startsWith("AWS4-") ||
     /[?&](?:x-amz-signature|x-goog-signature|sig)=/i.test(url.search)

@@ -40,9 +40,11 @@ function once(ended: Ended): Ended {
 }
 
 function followPromise(context: Context, result: PromiseLike<unknown>, end: Ended): Promise<unknown> {
-  // A thenable that is no promise may start its work only now, and must do so in the context.
-  const promise =
-    result instanceof Promise ? result : withContext(context, () => new Promise((...settle) => result.then(...settle)));
+  // Any other `then` may be what starts the work, and has to start it in the context.
+  const isPlain = result instanceof Promise && result.then === Promise.prototype.then;
+  const promise = isPlain
+    ? result
+    : withContext(context, () => new Promise((...settle) => void result.then(...settle)));
   return promise.then(
     (value) => followValue(context, value, end),
     (error: unknown) => {
