@@ -1,0 +1,82 @@
+// An entry that is an HTTP request, and how two layers of one request (a Worker and the app in it) find the same entry.
+
+import type { Carrier, Context } from "@botanu/core";
+import { type Entry, type EntryOptions, type EntryStart, startEntry } from "./entry.ts";
+import { serverAttributes, serverSpanName, setServerOutcome } from "./http.ts";
+import { type BotanuTracer, type Invocation, SpanKind } from "./types.ts";
+
+const ENTRIES_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.entries.v1");
+
+/** A request as any host has it. */
+export interface HttpWork {
+  /** The host's request object: what the entry is found by. */
+  readonly key: object;
+  readonly method: string;
+  /** Absolute, as the client sent it. */
+  readonly url: string;
+  readonly headers: Carrier;
+  readonly userAgent?: string | null | undefined;
+}
+
+/** An entry that is an HTTP request. */
+export interface HttpEntry extends Entry {
+  readonly method: string;
+  /** The pattern of the route, and what its handler threw: written by whoever knows them, read at the end. */
+  route?: string | undefined;
+  error?: unknown;
+  /** Whether the span is a host's, which names it itself. */
+  readonly hosted: boolean;
+}
+
+/** Starts the entry of a request, or the part of a further layer of it: then `start.span` is the span of the first. */
+export function startHttpEntry<S>(
+  tracer: BotanuTracer,
+  invocation: Invocation | undefined,
+  work: HttpWork,
+  source: S,
+  options: EntryOptions<S>,
+  host?: Pick<EntryStart, "span" | "context">,
+): HttpEntry | Promise<HttpEntry> {
+  const { method } = work;
+  const attributes = host?.span ? undefined : serverAttributes(method, work.url, work.userAgent);
+  const start = { name: serverSpanName(method), kind: SpanKind.SERVER, attributes, ...host };
+  const opened = (entry: Entry): HttpEntry => {
+    const http = { ...entry, method, hosted: start.span !== undefined };
+    rememberEntry(work.key, http);
+    return http;
+  };
+  const entry = startEntry(tracer, invocation, work.headers, source, options, start);
+  return entry instanceof Promise ? entry.then(opened) : opened(entry);
+}
+
+/** Ends a request that was answered with `status`, or not at all. `failed` says more than the status where that was sent too early. */
+export function endHttpEntry(entry: HttpEntry, status?: number, failed?: boolean): void {
+  const { method, route, error, span, hosted } = entry;
+  const blamed = failed ?? (status === undefined ? error !== undefined : status >= 500);
+  if (!hosted) setServerOutcome(span, { method, route, status, error, failed: blamed });
+  if (!blamed) entry.end({ error, status: "success" });
+  else entry.end(error === undefined ? { status: "failure" } : { error });
+}
+
+function entries(): WeakMap<object, Entry> {
+  const host = globalThis as unknown as Record<symbol, WeakMap<object, Entry> | undefined>;
+  return (host[ENTRIES_KEY] ??= new WeakMap());
+}
+
+/** Lets {@link entryOf} find an entry by what came in. */
+export function rememberEntry(source: object, entry: Entry): void {
+  entries().set(source, entry);
+}
+
+/** The entry of a request, message or event that an adapter was given. */
+export function entryOf<E extends Entry = Entry>(source: object): E | undefined {
+  return entries().get(source) as E | undefined;
+}
+
+/**
+ * The context of a request, message or event that an adapter was given: what to pass on by hand where the runtime keeps no active
+ * context.
+ */
+export function contextOf(source: object): Context | undefined {
+  return entryOf(source)?.context;
+}
