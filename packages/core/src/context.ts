@@ -15,38 +15,31 @@ export const OTEL_BAGGAGE_KEY: symbol = /* @__PURE__ */ Symbol.for("OpenTelemetr
 export const RUN_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.run.v1");
 export const BAGGAGE_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.baggage.v1");
 
-// A context holds a handful of values: a list is smaller and faster to copy and to search than a map.
-class ListContext implements Context {
-  readonly #keys: readonly symbol[];
-  readonly #values: readonly unknown[];
+type Values = Readonly<Record<symbol, unknown>>;
 
-  constructor(keys: readonly symbol[], values: readonly unknown[]) {
-    this.#keys = keys;
+// An object with symbol properties: engines copy and look up a handful of those faster than any map or list.
+class ValuesContext implements Context {
+  readonly #values: Values;
+
+  constructor(values: Values) {
     this.#values = values;
   }
 
   getValue(key: symbol): unknown {
-    const index = this.#keys.indexOf(key);
-    return index < 0 ? undefined : this.#values[index];
+    return this.#values[key];
   }
 
   setValue(key: symbol, value: unknown): Context {
-    const index = this.#keys.indexOf(key);
-    if (index < 0) return new ListContext([...this.#keys, key], [...this.#values, value]);
-    return new ListContext(this.#keys, this.#values.with(index, value));
+    return new ValuesContext({ ...this.#values, [key]: value });
   }
 
   deleteValue(key: symbol): Context {
-    const index = this.#keys.indexOf(key);
-    return new ListContext(
-      this.#keys.filter((_, i) => i !== index),
-      this.#values.filter((_, i) => i !== index),
-    );
+    return this.setValue(key, undefined);
   }
 }
 
 /** The context without values. */
-export const ROOT_CONTEXT: Context = /* @__PURE__ */ new ListContext([], []);
+export const ROOT_CONTEXT: Context = /* @__PURE__ */ new ValuesContext({});
 
 /** The run of a context. */
 export function getRun(context: Context): RunContext | undefined {

@@ -1,10 +1,10 @@
 import { readCarrier, textOf, writeCarrier, type Carrier } from "./carrier.ts";
 import type { Destination } from "./destination.ts";
 import { diag, warnOnce } from "./diag.ts";
-import { BAGGAGE, CUSTOMER_ID, EVENT_ID, RUN_ID, TRACEPARENT, TRACESTATE, TRACESTATE_KEY, WORKFLOW } from "./keys.ts";
+import { BAGGAGE, RUN_ID, TRACEPARENT, TRACESTATE, TRACESTATE_KEY } from "./keys.ts";
 import { parseRunId } from "./run-id.ts";
 import { readRun, RUN_FIELDS, type RunContext } from "./run.ts";
-import { joinMembers, scanBaggage } from "./w3c/baggage.ts";
+import { joinMembers, readMembers } from "./w3c/baggage.ts";
 import { percentDecode, percentEncode } from "./w3c/percent-encoding.ts";
 import { formatTraceparent, parseTraceparent, type SpanContext } from "./w3c/traceparent.ts";
 import { createTraceState } from "./w3c/tracestate.ts";
@@ -42,7 +42,6 @@ export interface InjectOptions<C = Carrier> {
 
 const PREFIX = "botanu.";
 const WARN_BYTES = 4096;
-const FALLBACK = [RUN_ID, WORKFLOW, EVENT_ID, CUSTOMER_ID];
 
 /**
  * Reads trace context, run and baggage of others from a carrier. Never throws: what is malformed is left out.
@@ -59,22 +58,18 @@ export function extract<C = Carrier>(carrier: C, options: ExtractOptions<C> = {}
   };
   const own = new Map<string, string>();
   const baggage: string[] = [];
-  scanBaggage(read(BAGGAGE) ?? "", (key, value, raw) => {
-    if (!key.startsWith(PREFIX)) baggage.push(raw);
-    else own.set(key, percentDecode(value.replaceAll("+", " ")));
-  });
+  for (const { key, value, raw } of readMembers(read(BAGGAGE) ?? "")) {
+    if (key.startsWith(PREFIX)) own.set(key, percentDecode(value.replaceAll("+", " ")));
+    else baggage.push(raw);
+  }
   return {
     spanContext: extractSpanContext(read, trust),
     baggage,
     run: trust
-      ? readRun((key) => own.get(key) ?? (FALLBACK.includes(key) ? read(headerOf(key)) : undefined))
+      ? readRun((key, index) => own.get(key) ?? (index < 4 ? read(`x-${key.replace(/[._]/g, "-")}`) : undefined))
       : undefined,
     untrustedRunId: trust ? undefined : parseRunId(own.get(RUN_ID)),
   };
-}
-
-function headerOf(key: string): string {
-  return `x-${key.replace(/[._]/g, "-")}`;
 }
 
 function extractSpanContext(read: (key: string) => string | undefined, trust: boolean): SpanContext | undefined {

@@ -1,7 +1,21 @@
 import { diag, warnOnce, type Diag } from "./diag.ts";
 import { BotanuError } from "./errors.ts";
+import {
+  ATTEMPT,
+  CANCELLED,
+  CUSTOMER_ID,
+  DEADLINE,
+  ENVIRONMENT,
+  EVENT_ID,
+  PARENT_RUN_ID,
+  RETRY_OF_RUN_ID,
+  ROOT_RUN_ID,
+  RUN_ID,
+  STEP,
+  TENANT_ID,
+  WORKFLOW,
+} from "./keys.ts";
 import { createRunId, parseRunId } from "./run-id.ts";
-import * as keys from "./keys.ts";
 
 /** One execution of a workflow, as it travels. Immutable. */
 export interface RunContext {
@@ -46,40 +60,68 @@ export interface RunOptions {
   readonly diag?: Diag | undefined;
 }
 
+type Fields = { -readonly [F in keyof RunContext]?: RunContext[F] } & { runId: string };
+
 const MAX_TEXT_BYTES = 256;
 
-type Parse = (text: string) => string | number | boolean | undefined;
-type Field = readonly [key: string, field: keyof RunContext, parse: Parse];
-
-/** Wire key, field and reader of everything that a run carries, in the order in which it is emitted. */
-export const RUN_FIELDS: readonly Field[] = [
-  [keys.RUN_ID, "runId", parseRunId],
-  [keys.WORKFLOW, "workflow", parseText],
-  [keys.EVENT_ID, "eventId", parseText],
-  [keys.CUSTOMER_ID, "customerId", parseText],
-  [keys.ENVIRONMENT, "environment", parseText],
-  [keys.TENANT_ID, "tenantId", parseText],
-  [keys.PARENT_RUN_ID, "parentRunId", parseRunId],
-  [keys.ROOT_RUN_ID, "rootRunId", parseRunId],
-  [keys.ATTEMPT, "attempt", parseInteger],
-  [keys.RETRY_OF_RUN_ID, "retryOfRunId", parseRunId],
-  [keys.DEADLINE, "deadline", parseInteger],
-  [keys.CANCELLED, "cancelled", (text) => /^true$/i.test(text)],
-  [keys.STEP, "step", parseText],
-];
+/** Wire keys of a run in the order in which they are emitted, each with the name of its field. */
+export const RUN_FIELDS: readonly (readonly [key: string, field: keyof RunContext])[] = /* @__PURE__ */ [
+  RUN_ID,
+  WORKFLOW,
+  EVENT_ID,
+  CUSTOMER_ID,
+  ENVIRONMENT,
+  TENANT_ID,
+  PARENT_RUN_ID,
+  ROOT_RUN_ID,
+  ATTEMPT,
+  RETRY_OF_RUN_ID,
+  DEADLINE,
+  CANCELLED,
+  STEP,
+].map((key) => [key, key.slice(7).replace(/_./g, (match) => match.slice(1).toUpperCase()) as keyof RunContext]);
 
 /** Text that may travel: 1 to 256 bytes of UTF-8 without control characters. */
-export function parseText(text: unknown): string | undefined {
+function parseText(text: unknown): string | undefined {
   return typeof text === "string" &&
-    text.length <= MAX_TEXT_BYTES &&
-    /^[^\0-\x1f\x7f-\x9f]+$/.test(text) &&
-    new TextEncoder().encode(text).length <= MAX_TEXT_BYTES
+    /^\P{Cc}+$/u.test(text) &&
+    (text.length < 86 || new TextEncoder().encode(text).length <= MAX_TEXT_BYTES)
     ? text
     : undefined;
 }
 
 function parseInteger(text: string): number | undefined {
   return /^[1-9]\d{0,14}$/.test(text) ? +text : undefined;
+}
+
+/** The value of a field from its text on the wire, undefined when it is not valid. */
+function parseField(key: string, text: string): unknown {
+  if (key.endsWith("run_id")) return parseRunId(text);
+  if (key === ATTEMPT || key === DEADLINE) return parseInteger(text);
+  return key === CANCELLED ? /^true$/i.test(text) : parseText(text);
+}
+
+/**
+ * Reads a run from texts by wire key. There is one only if run id and workflow are both valid; other fields that are
+ * not valid are as if absent.
+ */
+export function readRun(get: (key: string, index: number) => string | undefined): RunContext | undefined {
+  const fields: Record<string, unknown> = {};
+  RUN_FIELDS.forEach(([key, field], index) => {
+    const value = parseField(key, get(key, index) ?? "");
+    if (value !== undefined) fields[field] = value;
+  });
+  return fields["runId"] && fields["workflow"] ? complete(fields as Fields) : undefined;
+}
+
+function complete(fields: Fields): RunContext {
+  return Object.freeze({
+    environment: "unknown",
+    rootRunId: fields.runId,
+    attempt: 1,
+    cancelled: false,
+    ...fields,
+  }) as RunContext;
 }
 
 /**
@@ -89,38 +131,28 @@ function parseInteger(text: string): number | undefined {
  * @throws BotanuError ERR_INVALID_OPTION when the workflow is not a text of 1 to 256 bytes without control characters.
  */
 export function createRun(options: RunOptions): RunContext {
-  const { workflow, parent, deadline = parent?.deadline, diag: to = diag() } = options;
+  const { workflow, parent, diag: to = diag() } = options;
   if (!parseText(workflow)) throw new BotanuError("ERR_INVALID_OPTION", "workflow must be a name of 1 to 256 bytes");
-  const runId = createRunId();
-  const take = (field: "eventId" | "customerId" | "tenantId" | "environment"): string | undefined =>
-    options[field] ? checkText(field, options[field], to) : parent?.[field];
-  return Object.freeze({
-    runId,
-    workflow,
-    eventId: take("eventId"),
-    customerId: take("customerId"),
-    environment: take("environment") ?? "unknown",
-    tenantId: take("tenantId"),
-    parentRunId: parent?.runId,
-    rootRunId: runId,
-    attempt: 1,
-    retryOfRunId: undefined,
-    deadline,
-    cancelled: false,
-    step: undefined,
-  });
+  const fields: Fields = { runId: createRunId(), workflow, parentRunId: parent?.runId };
+  fields.deadline = parseInteger(`${Math.floor(options.deadline ?? parent?.deadline ?? 0)}`);
+  for (const field of ["eventId", "customerId", "environment", "tenantId"] as const) {
+    const value = options[field] ? checkText(field, options[field], to) : parent?.[field];
+    if (value) fields[field] = value;
+  }
+  return complete(fields);
 }
 
 function checkText(field: string, value: string, to: Diag): string | undefined {
   const text = parseText(value);
-  if (text === undefined) warnOnce(`${field}!`, `${field} left out: over 256 bytes or control characters`, to);
-  else if (text.includes(" ")) warnOnce(`${field} `, `${field} has a space, which some hops rewrite`, to);
+  if (!text) warnOnce(`${field}!`, `${field} left out: over 256 bytes or control characters`, to);
+  else if (text.includes(" ")) warnOnce(field, `${field} has a space, which some hops rewrite`, to);
   return text;
 }
 
 /** A new attempt at a run: new run id, same event, deadline and root, attempt one higher. */
 export function createRetry(previous: RunContext): RunContext {
-  return change(previous, {
+  return complete({
+    ...previous,
     runId: createRunId(),
     attempt: previous.attempt + 1,
     retryOfRunId: previous.runId,
@@ -131,16 +163,12 @@ export function createRetry(previous: RunContext): RunContext {
 
 /** The run, cancelled. */
 export function cancelRun(run: RunContext): RunContext {
-  return change(run, { cancelled: true });
+  return complete({ ...run, cancelled: true });
 }
 
 /** The run inside a step. */
 export function withStep(run: RunContext, name: string): RunContext {
-  return change(run, { step: name });
-}
-
-function change(run: RunContext, changes: Partial<RunContext>): RunContext {
-  return Object.freeze({ ...run, ...changes });
+  return complete({ ...run, step: name });
 }
 
 /** Milliseconds until the deadline, never below 0; undefined without deadline. */
@@ -164,24 +192,9 @@ export function runAttributes(run: RunContext): Record<string, string> {
     attributes = {};
     for (const [key, field] of RUN_FIELDS) {
       const value = run[field];
-      if (typeof value === "string" && field !== "rootRunId" && field !== "retryOfRunId") attributes[key] = value;
+      if (typeof value === "string" && !/^r.*t/.test(field)) attributes[key] = value;
     }
     attributesOfRun.set(run, attributes);
   }
   return attributes;
-}
-
-/** Reads a run from texts by wire key. There is one only if run id and workflow are both valid. */
-export function readRun(get: (key: string) => string | undefined): RunContext | undefined {
-  const read: Record<string, unknown> = {};
-  for (const [key, field, parse] of RUN_FIELDS) {
-    const text = get(key);
-    read[field] = text === undefined ? undefined : parse(text);
-  }
-  if (!read["runId"] || !read["workflow"]) return undefined;
-  read["environment"] ??= "unknown";
-  read["rootRunId"] ??= read["runId"];
-  read["attempt"] ??= 1;
-  read["cancelled"] ??= false;
-  return Object.freeze(read) as unknown as RunContext;
 }

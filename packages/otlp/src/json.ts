@@ -1,22 +1,29 @@
-import type { Attributes, HrTime, InstrumentationScope, Link, ReadableSpan, Resource, SpanContext, TimedEvent } from "./span.ts";
 import type { Serializer } from "./serializer.ts";
+import type { Attributes, HrTime, InstrumentationScope, Link, ReadableSpan, Resource, SpanContext, TimedEvent } from "./span.ts";
 
-/** Anything but the characters that stand for themselves in JSON; surrogates are looked at one by one. */
-const UNSAFE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
-
-/** Protobuf parsers stop at about 100 nested messages, of which a nested map takes three. */
+/** Protobuf parsers, which may stand behind a receiver, give up at 100 nested messages; a nested map takes three. */
 const MAX_DEPTH = 30;
+
+/** Keys seen before, each with the text around it; emptied when full, since keys made from data would never end. */
+const MAX_KEYS = 1000;
 
 const resources = new WeakMap<Resource, string>();
 const scopes = new WeakMap<InstrumentationScope, string>();
+const keys = new Map<string, string>();
 
-function quote(text: string): string {
-  return UNSAFE.test(text) ? JSON.stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd")) : `"${text}"`;
+const UNSAFE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
+
+/** The inside of a JSON string. Few texts need an escape, and one test is cheaper than quoting them all. */
+function escape(text: string): string {
+  return UNSAFE.test(text)
+    ? JSON.stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd")).slice(1, -1)
+    : text;
 }
 
-function hex(id: string, length: number): string {
-  if (id.length !== length || /[^\da-f]/i.test(id)) throw new RangeError();
-  return id.toLowerCase();
+/** Throws for ids that would make the receiver refuse the whole request. */
+function ids(traceId: string, spanId: string): string {
+  if (traceId.length !== 32 || !/^[\da-f]{48}$/.test(traceId + spanId)) throw new RangeError();
+  return `{"traceId":"${traceId}","spanId":"${spanId}","flags":`;
 }
 
 function nanos([seconds, rest]: HrTime): string {
@@ -26,60 +33,71 @@ function nanos([seconds, rest]: HrTime): string {
     : `${BigInt(Math.trunc(seconds)) * 1000000000n + BigInt(Math.trunc(rest))}`;
 }
 
-function list<T>(name: string, items: readonly T[], write: (item: T) => string): string {
-  return items.length ? `,"${name}":[${items.map(write).join()}]` : "";
-}
+/* Every function below adds to the text before it: a string that only ever grows at its end is joined fastest. */
 
-function anyValue(value: unknown, depth: number): string {
-  if (depth > MAX_DEPTH) throw new RangeError();
+function anyValue(out: string, value: unknown, depth: number): string {
   switch (typeof value) {
     case "string":
-      return `{"stringValue":${quote(value)}}`;
+      return `${out}"stringValue":"${escape(value)}"`;
     case "boolean":
-      return `{"boolValue":${value}}`;
+      return `${out}"boolValue":${value}`;
     case "bigint":
     case "number":
-      return numberValue(value);
+      return out + numberValue(value);
     case "object":
-      return value ? objectValue(value, depth + 1) : "{}";
+      return value ? objectValue(out, value, depth + 1) : out;
     default:
-      return "{}";
+      return out;
   }
 }
 
 function numberValue(value: number | bigint): string {
-  if (Number.isSafeInteger(value)) return `{"intValue":"${value}"}`;
+  if (Number.isSafeInteger(value)) return `"intValue":"${value}"`;
   if (typeof value === "bigint" || Number.isInteger(value)) {
     const integer = BigInt(value);
-    if (BigInt.asIntN(64, integer) === integer) return `{"intValue":"${integer}"}`;
+    if (BigInt.asIntN(64, integer) === integer) return `"intValue":"${integer}"`;
   }
-  return typeof value === "bigint"
-    ? `{"stringValue":"${value}"}`
-    : `{"doubleValue":${Number.isFinite(value) ? value : `"${value}"`}}`;
+  if (typeof value === "bigint") return `"stringValue":"${value}"`;
+  return `"doubleValue":${Number.isFinite(value) ? value : `"${value}"`}`;
 }
 
-function objectValue(value: object, depth: number): string {
-  if (Array.isArray(value)) return `{"arrayValue":{"values":[${value.map((item) => anyValue(item, depth)).join()}]}}`;
-  if (ArrayBuffer.isView(value)) {
-    let bytes = "";
-    for (const byte of new Uint8Array(value.buffer, value.byteOffset, value.byteLength)) bytes += String.fromCharCode(byte);
-    return `{"bytesValue":"${btoa(bytes)}"}`;
+function objectValue(out: string, value: object, depth: number): string {
+  if (depth > MAX_DEPTH) throw new RangeError();
+  if (Array.isArray(value)) {
+    return `${list(out, '"arrayValue":{"values":[', value, (before, item) => `${anyValue(`${before}{`, item, depth)}}`)}}`;
   }
-  return `{"kvlistValue":{"values":[${keyValues(value as Attributes, depth)}]}}`;
+  if (!ArrayBuffer.isView(value)) return `${keyValues(`${out}"kvlistValue":{"values":[`, value as Attributes, depth)}]}`;
+  let bytes = "";
+  for (const byte of new Uint8Array(value.buffer, value.byteOffset, value.byteLength)) bytes += String.fromCharCode(byte);
+  return `${out}"bytesValue":"${btoa(bytes)}"`;
 }
 
-function keyValues(attributes: Attributes, depth: number): string {
-  let out = "";
+function keyValues(out: string, attributes: Attributes, depth: number): string {
+  // How much of the close of the member before, `"}},`, is not wanted: all of it, or the quote.
+  let skip = 4;
   for (const key of Object.keys(attributes)) {
-    out += `${out && ","}{"key":${quote(key)},"value":${anyValue(attributes[key], depth)}}`;
+    const value = attributes[key];
+    let start = keys.get(key);
+    if (start === undefined) {
+      if (keys.size >= MAX_KEYS) keys.clear();
+      keys.set(key, (start = `"}},{"key":"${escape(key)}","value":{"stringValue":"`));
+    }
+    if (typeof value === "string") {
+      out += skip ? start.slice(skip) : start;
+      out += escape(value);
+      skip = 0;
+    } else {
+      out = anyValue(out + start.slice(skip, -15), value, depth);
+      skip = 1;
+    }
   }
-  return out;
+  return skip > 3 ? out : out + '"}}'.slice(skip);
 }
 
 /** Attributes and their dropped count: the part that spans, events, links, scopes and resources share. */
-function attributed(attributes: Attributes | undefined, dropped: number | undefined): string {
-  const members = attributes ? keyValues(attributes, 0) : "";
-  return (members && `,"attributes":[${members}]`) + counter("droppedAttributesCount", dropped);
+function attributed(out: string, attributes: Attributes | undefined, dropped: number | undefined): string {
+  if (attributes) out = keyValues(`${out},"attributes":[`, attributes, 0) + "]";
+  return out + counter("droppedAttributesCount", dropped);
 }
 
 function counter(name: string, count: number | undefined): string {
@@ -87,86 +105,122 @@ function counter(name: string, count: number | undefined): string {
   return value ? `,"${name}":${value}` : "";
 }
 
-function context({ traceId, spanId, traceState, traceFlags }: SpanContext, isRemote: boolean | undefined): string {
-  const state = traceState?.serialize();
-  return (
-    `{"traceId":"${hex(traceId, 32)}","spanId":"${hex(spanId, 16)}","flags":${(traceFlags & 255) | (isRemote ? 768 : 256)}` +
-    (state ? `,"traceState":${quote(state)}` : "")
-  );
+function text(name: string, value: string | undefined): string {
+  return value ? `,"${name}":"${escape(value)}"` : "";
 }
 
-function event({ time, name, attributes, droppedAttributesCount }: TimedEvent): string {
-  return `{"timeUnixNano":"${nanos(time)}","name":${quote(name)}${attributed(attributes, droppedAttributesCount)}}`;
+function list<T>(out: string, start: string, items: readonly T[], add: (out: string, item: T) => string): string {
+  for (const item of items) {
+    out = add(out + start, item);
+    start = ",";
+  }
+  return items.length ? `${out}]` : out;
 }
 
-function link({ context: target, attributes, droppedAttributesCount }: Link): string {
-  return `${context(target, target.isRemote)}${attributed(attributes, droppedAttributesCount)}}`;
+function context(out: string, { traceId, spanId, traceState, traceFlags }: SpanContext, isRemote: boolean | undefined): string {
+  const flags = (traceFlags & 255) | (isRemote ? 768 : 256);
+  return `${out}${ids(traceId, spanId)}${flags}${text("traceState", traceState?.serialize())}`;
 }
 
-function encodeSpan(span: ReadableSpan): string {
+function event(out: string, { time, name, attributes, droppedAttributesCount }: TimedEvent): string {
+  return `${attributed(`${out}{"timeUnixNano":"${nanos(time)}","name":"${escape(name)}"`, attributes, droppedAttributesCount)}}`;
+}
+
+function link(out: string, { context: target, attributes, droppedAttributesCount }: Link): string {
+  return `${attributed(context(out, target, target.isRemote), attributes, droppedAttributesCount)}}`;
+}
+
+function encodeSpan(out: string, span: ReadableSpan): string {
   const parent = span.parentSpanContext;
   const { code, message } = span.status;
-  return (
-    context(span.spanContext(), parent?.isRemote) +
-    (parent?.spanId ? `,"parentSpanId":"${hex(parent.spanId, 16)}"` : "") +
-    `,"name":${quote(span.name)},"kind":${(span.kind + 1) | 0},"startTimeUnixNano":"${nanos(span.startTime)}","endTimeUnixNano":"${nanos(span.endTime)}"` +
-    attributed(span.attributes, span.droppedAttributesCount) +
-    list("events", span.events, event) +
-    counter("droppedEventsCount", span.droppedEventsCount) +
-    list("links", span.links, link) +
-    counter("droppedLinksCount", span.droppedLinksCount) +
-    `,"status":{"code":${code | 0}${message ? `,"message":${quote(message)}` : ""}}}`
-  );
+  out = context(out, span.spanContext(), parent?.isRemote);
+  if (parent?.spanId) out += `,"parentSpanId":"${parent.spanId}"`;
+  out = `${out},"name":"${escape(span.name)}","kind":${(span.kind + 1) | 0},"startTimeUnixNano":"${nanos(span.startTime)}","endTimeUnixNano":"${nanos(span.endTime)}"`;
+  out = attributed(out, span.attributes, span.droppedAttributesCount);
+  out = list(out, ',"events":[', span.events, event) + counter("droppedEventsCount", span.droppedEventsCount);
+  out = list(out, ',"links":[', span.links, link) + counter("droppedLinksCount", span.droppedLinksCount);
+  return `${out},"status":{"code":${code | 0}${text("message", message)}}}`;
 }
 
-function schema(url: string | undefined): string {
-  return url ? `"schemaUrl":${quote(url)},` : "";
-}
-
+/** The opening of a `ResourceSpans`, which also tells groups apart. */
 function encodeResource(resource: Resource): string {
-  let text = resources.get(resource);
-  if (text === undefined) {
-    text = `{${schema(resource.schemaUrl)}"resource":{${attributed(resource.attributes, 0).slice(1)}},"scopeSpans":[`;
-    if (!resource.asyncAttributesPending) resources.set(resource, text);
+  let start = resources.get(resource);
+  if (start === undefined) {
+    start = `{"resource":{${attributed("", resource.attributes, 0).slice(1)}}${text("schemaUrl", resource.schemaUrl)},"scopeSpans":[`;
+    if (!resource.asyncAttributesPending) resources.set(resource, start);
   }
-  return text;
+  return start;
 }
 
+/** The opening of a `ScopeSpans`. */
 function encodeScope(scope: InstrumentationScope): string {
-  let text = scopes.get(scope);
-  if (text === undefined) {
-    const version = scope.version ? `,"version":${quote(scope.version)}` : "";
-    text = `{${schema(scope.schemaUrl)}"scope":{"name":${quote(scope.name)}${version}${attributed(scope.attributes, scope.droppedAttributesCount)}},"spans":[`;
-    scopes.set(scope, text);
+  let start = scopes.get(scope);
+  if (start === undefined) {
+    const inner = attributed(text("version", scope.version), scope.attributes, scope.droppedAttributesCount);
+    start = `{"scope":{"name":"${escape(scope.name)}"${inner}}${text("schemaUrl", scope.schemaUrl)},"spans":[`;
+    scopes.set(scope, start);
   }
-  return text;
+  return start;
+}
+
+/** Spans by the opening of their resource and of their scope. */
+function group(spans: readonly ReadableSpan[], bad: Set<ReadableSpan>): Map<string, Map<string, ReadableSpan[]>> {
+  const groups = new Map<string, Map<string, ReadableSpan[]>>();
+  for (const span of spans) {
+    try {
+      const resource = encodeResource(span.resource);
+      const scope = encodeScope(span.instrumentationScope);
+      let members = groups.get(resource);
+      if (!members) groups.set(resource, (members = new Map()));
+      const list = members.get(scope);
+      if (list) list.push(span);
+      else members.set(scope, [span]);
+    } catch {
+      bad.add(span);
+    }
+  }
+  return groups;
 }
 
 /** OTLP/JSON: proto3 JSON with hexadecimal ids and enums as integers. */
 export const jsonSerializer: Serializer = {
   contentType: "application/json",
   serialize(spans, bad) {
-    const groups = new Map<string, Map<string, string>>();
-    for (const span of spans) {
-      try {
-        const text = encodeSpan(span);
-        const resource = encodeResource(span.resource);
-        const scope = encodeScope(span.instrumentationScope);
-        let group = groups.get(resource);
-        if (!group) groups.set(resource, (group = new Map()));
-        const before = group.get(scope);
-        group.set(scope, before ? `${before},${text}` : text);
-      } catch {
-        bad.add(span);
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    let out = '{"resourceSpans":[';
+    const flush = () => {
+      const chunk = new TextEncoder().encode(out);
+      size += chunk.length;
+      chunks.push(chunk);
+      out = "";
+    };
+    for (const [resource, members] of group(spans, bad)) {
+      out += resource;
+      for (const [scope, list] of members) {
+        let start = scope;
+        for (const span of list) {
+          try {
+            out = encodeSpan(out + start, span);
+            start = ",";
+          } catch {
+            bad.add(span);
+          }
+          if (out.length > 16_000) flush();
+        }
+        out += "]},";
       }
+      out += "]}]},";
     }
-    let body = "";
-    for (const [resource, group] of groups) {
-      let inner = "";
-      for (const [scope, text] of group) inner += `${inner && ","}${scope}${text}]}`;
-      body += `${body && ","}${resource}${inner}]}`;
+    out += "]}]}]}";
+    flush();
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
     }
-    return new TextEncoder().encode(`{"resourceSpans":[${body}]}`);
+    return bytes;
   },
   parseReply(body) {
     const { partialSuccess, message } = JSON.parse(new TextDecoder().decode(body)) as {

@@ -4,55 +4,50 @@ import type { SpanStore } from "./span.ts";
 import type { Clock } from "./time.ts";
 import type { Context, Invocation, ReadableSpan } from "./types.ts";
 
-const INVOCATION_KEY: symbol = Symbol.for("botanu.invocation.v1");
-
-/** Ended spans that an invocation holds unless `maxSpans` says otherwise. */
-export const DEFAULT_MAX_SPANS = 2048;
+const INVOCATION_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.invocation.v1");
 
 /** What an invocation needs of its tracer. */
 export interface InvocationOwner {
   readonly now: Clock;
   send(spans: ReadableSpan[]): Promise<void>;
   drop(count: number): void;
-  flush(): Promise<void>;
+  flush(): Promise<unknown>;
 }
 
-/** Counts promises in flight. It holds none of them, so one that never settles costs nothing but its own closure. */
-class InFlight {
-  #count = 0;
-  #waiting: Array<() => void> = [];
+/** Promises to wait for, of which only the last is held. */
+class Chain {
+  #last: Promise<unknown> | undefined;
 
-  add(promise: PromiseLike<unknown>): void {
-    const settle = (): void => {
-      if (--this.#count > 0) return;
-      for (const resume of this.#waiting.splice(0)) resume();
-    };
-    this.#count++;
-    Promise.resolve(promise).then(settle, settle);
+  add(promise: unknown): void {
+    // Without the values, which would pile up.
+    this.#last = Promise.allSettled([this.#last, promise]).then(() => {});
   }
 
-  async settled(): Promise<void> {
-    while (this.#count > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Waits for all promises, those too that are added meanwhile. Makes no timer without `millis`. */
+  async settled(millis?: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let over = false;
+    const limit =
+      millis === undefined
+        ? []
+        : [
+            new Promise<void>((resolve) => {
+              timer = setTimeout(() => resolve(void (over = true)), millis);
+            }),
+          ];
+    for (let seen; seen !== this.#last && !over; ) await Promise.race([(seen = this.#last), ...limit]);
+    clearTimeout(timer);
   }
 }
 
-/** Waits for a promise, but not longer than `millis`; without them no timer is made. */
-async function within(promise: Promise<void>, millis: number | undefined): Promise<void> {
-  if (millis === undefined) return promise;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, millis)));
-  await Promise.race([promise, limit]);
-  clearTimeout(timer);
-}
-
-/** See `Invocation`. With `late` set from the start it serves the spans that have no invocation. */
+/** See `Invocation`. Made `late`, it serves the spans of no invocation. */
 export class SpanInvocation implements Invocation, SpanStore {
   readonly context: Context;
   readonly owner: InvocationOwner;
   readonly #max: number;
-  readonly #work = new InFlight();
-  readonly #exports = new InFlight();
-  #spans: ReadableSpan[] = [];
+  readonly #work = new Chain();
+  readonly #exports = new Chain();
+  readonly #spans: ReadableSpan[] = [];
   #late: boolean;
 
   constructor(owner: InvocationOwner, parent: Context, max: number, late = false) {
@@ -63,9 +58,9 @@ export class SpanInvocation implements Invocation, SpanStore {
   }
 
   add(span: ReadableSpan): void {
-    if (this.#spans.length >= this.#max) return this.owner.drop(1);
-    // Nobody will flush for a span that ends after the flush: the first of a burst takes the others along.
-    if (this.#spans.push(span) === 1 && this.#late) this.#exports.add(Promise.resolve().then(() => this.#send()));
+    if (this.#spans.length >= this.#max) this.owner.drop(1);
+    // Nobody flushes for a span that ends after the flush: the first of a burst takes the others along.
+    else if (this.#spans.push(span) === 1 && this.#late) this.#send();
   }
 
   track(promise: PromiseLike<unknown>): void {
@@ -74,17 +69,16 @@ export class SpanInvocation implements Invocation, SpanStore {
 
   async flush(deadlineMillis?: number): Promise<void> {
     const { now } = this.owner;
-    const start = deadlineMillis === undefined ? 0 : now();
-    await within(this.#work.settled(), deadlineMillis && deadlineMillis / 2);
+    const end = deadlineMillis && now() + deadlineMillis;
+    await this.#work.settled(deadlineMillis && deadlineMillis / 2);
     this.#late = true;
-    this.#exports.add(Promise.all([this.#send(), this.owner.flush()]));
-    await within(this.#exports.settled(), deadlineMillis && deadlineMillis - (now() - start));
+    this.#send();
+    this.#exports.add(this.owner.flush());
+    await this.#exports.settled(end && end - now());
   }
 
-  #send(): Promise<void> {
-    const spans = this.#spans;
-    this.#spans = [];
-    return this.owner.send(spans);
+  #send(): void {
+    this.#exports.add(Promise.resolve().then(() => this.owner.send(this.#spans.splice(0))));
   }
 }
 

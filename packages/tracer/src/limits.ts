@@ -1,48 +1,41 @@
 // What of the given data a span keeps: valid attribute values, and no more of anything than its limits allow.
 
-import { BotanuError } from "@botanu/core";
-import type { Attributes, AttributeValue, SpanLimits } from "./types.ts";
+import type { Attributes, AttributeValue } from "./types.ts";
 
-const DEFAULT_COUNT = 128;
+/** How many of anything a span holds, where its limits say nothing. */
+export const DEFAULT_COUNT_LIMIT = 128;
 
-/** Limits with their defaults. Throws `ERR_INVALID_OPTION` on a negative number and on what is no number. */
-export function resolveLimits(given: Partial<SpanLimits> = {}): SpanLimits {
-  const limits = {
-    attributeValueLengthLimit: Infinity,
-    attributeCountLimit: DEFAULT_COUNT,
-    linkCountLimit: DEFAULT_COUNT,
-    eventCountLimit: DEFAULT_COUNT,
-    attributePerEventCountLimit: DEFAULT_COUNT,
-    attributePerLinkCountLimit: DEFAULT_COUNT,
-  };
-  for (const key of Object.keys(limits) as Array<keyof SpanLimits>) {
-    const limit = given[key] ?? limits[key];
-    if (!(limit >= 0)) throw new BotanuError("ERR_INVALID_OPTION", `${key}: not a number from 0`);
-    limits[key] = limit;
-  }
-  return limits;
+/** Told of what was given and could not be kept. */
+export type Reject = (kind: string, what: unknown) => void;
+
+function isPlain(type: string): boolean {
+  return type === "string" || type === "number" || type === "boolean";
 }
 
-function cut(text: string, length: number): string {
-  // As in the SDK, a limit of zero is no limit.
-  return length > 0 && text.length > length ? text.slice(0, length) : text;
-}
-
-/** The value as a span may keep it: arrays copied, texts cut. Undefined when it is not an attribute value. */
-export function cleanValue(value: unknown, length: number): AttributeValue | undefined {
-  if (typeof value === "string") return cut(value, length);
-  if (typeof value === "number" || typeof value === "boolean") return value;
+// As in the SDK, a length of zero is no limit.
+function cleanValue(value: unknown, length: number): unknown {
+  const type = typeof value;
+  if (type === "string") return length ? (value as string).slice(0, length) : value;
+  if (isPlain(type)) return value;
   if (!Array.isArray(value)) return undefined;
-  let type: string | undefined;
-  const copy: unknown[] = [];
-  for (const item of value as unknown[]) {
-    if (item != null) {
-      type ??= typeof item;
-      if (typeof item !== type || cleanValue(item, 0) === undefined || type === "object") return undefined;
-    }
-    copy.push(typeof item === "string" ? cut(item, length) : item);
+  const first = typeof value.find((item) => item != null);
+  return (isPlain(first) || first === "undefined") && value.every((item) => item == null || typeof item === first)
+    ? value.map((item) => item && cleanValue(item, length))
+    : undefined;
+}
+
+/**
+ * Copies attributes of which there are at most `max`, all of them plain values: nearly every span is given such.
+ * Undefined when they are not.
+ */
+export function cloneAttributes(given: Attributes | undefined, max: number): Attributes | undefined {
+  try {
+    const attributes = { ...given };
+    for (const key in attributes) if (!isPlain(typeof attributes[key]) || !key || --max < 0) return undefined;
+    return attributes;
+  } catch {
+    return undefined;
   }
-  return copy as AttributeValue;
 }
 
 /**
@@ -52,35 +45,30 @@ export function cleanValue(value: unknown, length: number): AttributeValue | und
 export function putAttributes(
   target: Attributes,
   source: unknown,
-  max: number,
-  length: number,
-  reject: (what: string) => void,
+  max: number = DEFAULT_COUNT_LIMIT,
+  length: number = Infinity,
+  reject: Reject,
 ): number {
-  let room = max - Object.keys(target).length;
   let dropped = 0;
-  if (typeof source !== "object" || source === null) return dropped;
-  for (const key of ownKeys(source)) {
-    let value: AttributeValue | undefined;
+  let keys: string[] = [];
+  try {
+    keys = Object.keys(source as object);
+  } catch {
+    // Nothing, or a proxy that does not tell.
+  }
+  for (const key of keys) {
+    let value: unknown;
     try {
-      const given = (source as Record<string, unknown>)[key];
-      if (given == null) continue;
-      value = cleanValue(given, length);
+      value = (source as Attributes)[key];
+      if (value == null) continue;
+      value = cleanValue(value, length);
     } catch {
-      // A property that cannot be read is one that is not valid.
+      value = undefined;
     }
     // An array put in as `__proto__` would become the prototype.
-    if (value === undefined || key === "" || key === "__proto__") reject(`attribute ${key}`);
-    else if (Object.hasOwn(target, key)) target[key] = value;
-    else if (room-- > 0) target[key] = value;
+    if (value === undefined || !key || key === "__proto__") reject("attribute", key);
+    else if (Object.hasOwn(target, key) || Object.keys(target).length < max) target[key] = value as AttributeValue;
     else dropped++;
   }
   return dropped;
-}
-
-function ownKeys(source: object): string[] {
-  try {
-    return Object.keys(source);
-  } catch {
-    return [];
-  }
 }

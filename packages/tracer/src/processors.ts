@@ -2,7 +2,9 @@
 // and goes no further.
 
 import { diag, ROOT_CONTEXT, withContext } from "@botanu/core";
+import { resolveResource } from "./resource.ts";
 import type { SpanOwner, SpanStore } from "./span.ts";
+import { createClock } from "./time.ts";
 import type { Clock } from "./time.ts";
 import type {
   Context,
@@ -13,130 +15,78 @@ import type {
   Resource,
   SpanExporter,
   SpanLimits,
+  SpanProcessor,
   SpanSink,
   TracerOptions,
   TracerStats,
 } from "./types.ts";
 
 /** A context with this key set asks for no spans: the SDK's own key, so that its instrumentations let exports be. */
-export const SUPPRESS_KEY: symbol = Symbol.for("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
-
-/** Different texts that one tracer says; later ones are only counted. */
-const MAX_WARNINGS = 100;
+export const SUPPRESS_KEY: symbol = /* @__PURE__ */ Symbol.for("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? number : Mutable<T[K]> };
-
-function describe(error: unknown): string {
-  try {
-    return String(error);
-  } catch {
-    return "unknown";
-  }
-}
 
 /** Processors, exporter and numbers of one tracer. */
 export class Pipeline implements SpanOwner, SpanSink {
   readonly resource: Resource;
   readonly scope: InstrumentationScope;
-  readonly limits: SpanLimits;
+  readonly limits: Partial<SpanLimits>;
   readonly now: Clock;
-  readonly stats: Mutable<TracerStats>;
+  readonly counts: Mutable<TracerStats> = {
+    started: 0,
+    ended: 0,
+    exported: 0,
+    errors: 0,
+    dropped: { full: 0, failed: 0, shutdown: 0 },
+  };
   readonly #options: TracerOptions;
+  readonly #processors: readonly SpanProcessor[];
   readonly #exporter: SpanExporter | undefined;
   readonly #said = new Set<string>();
   #closed = false;
 
-  constructor(options: TracerOptions, resource: Resource, limits: SpanLimits, now: Clock) {
+  constructor(options: TracerOptions) {
     this.#options = options;
+    this.#processors = options.processors ?? [];
     this.#exporter = options.exporter;
-    this.resource = resource;
+    this.resource = resolveResource(options.resource);
     this.scope = options.scope ?? { name: "botanu" };
-    this.limits = limits;
-    this.now = now;
-    this.stats = { started: 0, ended: 0, exported: 0, errors: 0, dropped: { full: 0, failed: 0, shutdown: 0 } };
+    this.limits = options.limits ?? {};
+    this.now = options.now ?? createClock();
   }
 
-  readonly reject = (what: string): void => {
-    if (this.#said.size >= MAX_WARNINGS || this.#said.has(what)) return;
-    this.#said.add(what);
+  /** Says a thing once of each kind. */
+  readonly reject = (kind: string, what: unknown): void => {
+    if (this.#said.has(kind)) return;
+    this.#said.add(kind);
     try {
-      (this.#options.diag ?? diag()).warn(`botanu: ${what}`);
+      (this.#options.diag ?? diag()).warn(`${kind}: ${String(what)}`);
     } catch {
-      // What a diagnostics sink throws has nowhere to go.
+      // Nor does a diag that throws, or an error that is no text, reach the application.
     }
   };
 
+  /** Counts what a part threw. */
   fail(part: string, error: unknown): void {
-    this.stats.errors++;
-    this.reject(`${part} failed: ${describe(error)}`);
+    this.counts.errors++;
+    this.reject(part, error);
   }
 
-  started(span: RecordingSpan, context: Context): void {
-    this.stats.started++;
-    for (const processor of this.#options.processors ?? []) {
+  #call(method: "onStart" | "onEnding" | "onEnd", span: RecordingSpan, context?: Context): void {
+    for (const processor of this.#processors) {
       try {
-        processor.onStart(span, context);
+        processor[method]?.(span, context as Context);
       } catch (error) {
         this.fail("processor", error);
       }
     }
   }
 
-  ending(span: RecordingSpan): void {
-    for (const processor of this.#options.processors ?? []) {
-      try {
-        processor.onEnding?.(span);
-      } catch (error) {
-        this.fail("processor", error);
-      }
-    }
-  }
-
-  ended(span: RecordingSpan, store: SpanStore): void {
-    this.stats.ended++;
-    for (const processor of this.#options.processors ?? []) {
-      try {
-        processor.onEnd(span);
-      } catch (error) {
-        this.fail("processor", error);
-      }
-    }
-    if (!this.#exporter || !(span.spanContext().traceFlags & 1)) return;
-    if (this.#closed) this.stats.dropped.shutdown++;
-    else store.add(span);
-  }
-
-  drop(count: number): void {
-    this.stats.dropped.full += count;
-    this.reject("span buffer full");
-  }
-
-  async send(spans: ReadableSpan[]): Promise<void> {
-    const exporter = this.#exporter;
-    if (!exporter || spans.length === 0) return;
-    try {
-      if (this.resource.asyncAttributesPending) await this.resource.waitForAsyncAttributes?.();
-      const result = await new Promise<ExportResult>((resolve, reject) => {
-        const context = ROOT_CONTEXT.setValue(SUPPRESS_KEY, true);
-        const answer: unknown = withContext(context, () => exporter.export(spans, resolve));
-        // An exporter declared `async` reports what it throws here.
-        Promise.resolve(answer).catch(reject);
-      });
-      if (result.code !== 0) throw result.error ?? new Error("export refused");
-      this.stats.exported += spans.length;
-    } catch (error) {
-      this.stats.dropped.failed += spans.length;
-      this.fail("exporter", error);
-    }
-  }
-
-  /** Calls one method of every processor and of the exporter; resolves when all have answered. */
-  async #all(method: "forceFlush" | "shutdown"): Promise<void> {
-    const parts = [...(this.#options.processors ?? []), ...(this.#exporter ? [this.#exporter] : [])];
-    await Promise.all(
-      parts.map(async (part) => {
+  #all(method: "forceFlush" | "shutdown"): Promise<unknown> {
+    return Promise.all(
+      [...this.#processors, this.#exporter].map(async (part) => {
         try {
-          await part[method]?.();
+          await part?.[method]?.();
         } catch (error) {
           this.fail(method, error);
         }
@@ -144,15 +94,56 @@ export class Pipeline implements SpanOwner, SpanSink {
     );
   }
 
+  started(span: RecordingSpan, context: Context): void {
+    this.counts.started++;
+    this.#call("onStart", span, context);
+  }
+
+  ending(span: RecordingSpan): void {
+    this.#call("onEnding", span);
+  }
+
+  ended(span: RecordingSpan, store: SpanStore): void {
+    this.counts.ended++;
+    this.#call("onEnd", span);
+    if (!this.#exporter || !(span.spanContext().traceFlags & 1)) return;
+    if (this.#closed) this.counts.dropped.shutdown++;
+    else store.add(span);
+  }
+
+  drop(count: number): void {
+    this.counts.dropped.full += count;
+    this.reject("spans", "buffer full");
+  }
+
+  async send(spans: ReadableSpan[]): Promise<void> {
+    if (!spans[0]) return;
+    try {
+      await this.resource.waitForAsyncAttributes?.();
+      const result = await new Promise<ExportResult>((resolve, reject) => {
+        const answer: unknown = withContext(ROOT_CONTEXT.setValue(SUPPRESS_KEY, true), () =>
+          this.#exporter?.export(spans, resolve),
+        );
+        // An exporter that is declared `async` throws here.
+        Promise.resolve(answer).catch(reject);
+      });
+      if (result.code) throw result.error;
+      this.counts.exported += spans.length;
+    } catch (error) {
+      this.counts.dropped.failed += spans.length;
+      this.fail("exporter", error);
+    }
+  }
+
   /** Flushes processors and exporter. */
-  flush(): Promise<void> {
+  flush(): Promise<unknown> {
     return this.#all("forceFlush");
   }
 
-  /** Ends processors and exporter; spans that end later are counted as dropped. */
-  close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  /** Ends processors and exporter. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    return this.#all("shutdown");
+    await this.#all("shutdown");
   }
 }

@@ -45,7 +45,8 @@ describe("a generator", () => {
     expect(Object.prototype.toString.call(steps)).toBe("[object Generator]");
     expect(steps).toBeInstanceOf(count);
     expect(steps[Symbol.iterator]()).toBe(steps);
-    expect([...steps.take(1)]).toEqual(["1 inside"]);
+    const helpers = steps as unknown as { take(count: number): Iterable<string> };
+    expect([...helpers.take(1)]).toEqual(["1 inside"]);
     expect(ended).toEqual([[false, undefined]]);
   });
 
@@ -226,7 +227,9 @@ describe("an async iterable", () => {
 
   it("fails with what its iteration throws", async () => {
     const error = new Error("broken");
-    const broken = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
+    const broken = {
+      [Symbol.asyncIterator]: () => ({ next: (): Promise<IteratorResult<number>> => Promise.reject(error) }),
+    };
     const read = async (): Promise<void> => {
       for await (const _ of trace(() => broken));
     };
@@ -288,6 +291,7 @@ describe("a promise", () => {
   it("of a subclass is awaited once", async () => {
     let parsed = 0;
     class Lazy<T> extends Promise<T> {
+      // oxlint-disable-next-line unicorn/no-thenable -- as clients do that parse when they are awaited
       override then<A, B>(...settle: Parameters<Promise<T>["then"]>): Promise<A | B> {
         parsed++;
         expect(where()).toBe("inside");

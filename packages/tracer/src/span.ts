@@ -1,8 +1,9 @@
 // A span: the API's methods over plain fields, which are at the same time what an exporter reads.
 
 import { SPAN_KEY } from "@botanu/core";
-import { putAttributes } from "./limits.ts";
-import { isTimeInput, readTime, toHrTime } from "./time.ts";
+import { DEFAULT_COUNT_LIMIT, putAttributes } from "./limits.ts";
+import type { Reject } from "./limits.ts";
+import { isTimeInput, toHrTime } from "./time.ts";
 import type { Clock } from "./time.ts";
 import type {
   Attributes,
@@ -27,57 +28,51 @@ import type {
 export interface SpanOwner {
   readonly resource: Resource;
   readonly scope: InstrumentationScope;
-  readonly limits: SpanLimits;
+  readonly limits: Partial<SpanLimits>;
   readonly now: Clock;
-  /** Called at the end: first while the span can still be changed, then with where it is to be kept. */
+  readonly reject: Reject;
+  /** Called while the span can still be changed, and when it no longer can. */
   ending(span: RecordingSpan): void;
-  ended(span: RecordingSpan, buffer: SpanStore): void;
-  /** Told of what was given to a span and could not be kept. */
-  readonly reject: (what: string) => void;
+  ended(span: RecordingSpan, store: SpanStore): void;
 }
 
-/** Where an ended span goes. */
+/** Where ended spans go. */
 export interface SpanStore {
   add(span: ReadableSpan): void;
 }
 
+const NO_TIME: HrTime = [0, 0];
+
 /** Adds to a list that forgets its oldest; returns how many it forgot. */
-function keep<T>(list: T[], item: T, limit: number): number {
-  if (limit >= 1) list.push(item);
-  else return 1;
-  if (list.length <= limit) return 0;
+function keep<T>(list: T[], item: T, limit = DEFAULT_COUNT_LIMIT): number {
+  if (limit) list.push(item);
+  if (limit && list.length <= limit) return 0;
   list.shift();
   return 1;
 }
 
-function exceptionAttributes(exception: Exception): Attributes {
-  if (typeof exception === "string") return { "exception.message": exception };
-  const type = exception.code ? String(exception.code) : exception.name;
-  return {
-    "exception.type": type || undefined,
-    "exception.message": exception.message || undefined,
-    "exception.stacktrace": exception.stack || undefined,
-  };
-}
-
-/** A span that records. Times are numbers until somebody reads them. */
+/** A span that records. */
 export class LightSpan implements RecordingSpan {
   name: string;
   readonly kind: number;
   readonly parentSpanContext?: SpanContext;
   readonly attributes: Attributes;
+  readonly links: Link[] = [];
+  readonly events: TimedEvent[] = [];
+  readonly startTime: HrTime;
+  /** Zero until the span ends, and never before its start. */
+  endTime: HrTime = NO_TIME;
+  duration: HrTime = NO_TIME;
   status: SpanStatus = { code: 0 };
   ended = false;
   droppedAttributesCount = 0;
   droppedEventsCount = 0;
   droppedLinksCount = 0;
-  #owner: SpanOwner;
-  #store: SpanStore;
-  #context: SpanContext;
-  #start: number | HrTime;
-  #end: number | HrTime | undefined;
-  #links: Link[] | undefined;
-  #events: TimedEvent[] | undefined;
+  readonly resource: Resource;
+  readonly instrumentationScope: InstrumentationScope;
+  readonly #owner: SpanOwner;
+  readonly #store: SpanStore;
+  readonly #context: SpanContext;
 
   constructor(
     owner: SpanOwner,
@@ -96,43 +91,9 @@ export class LightSpan implements RecordingSpan {
     this.name = name;
     this.kind = kind;
     this.attributes = attributes;
-    this.#start = startTime == null ? owner.now() : readTime(startTime, owner.now);
-  }
-
-  get resource(): Resource {
-    return this.#owner.resource;
-  }
-
-  get instrumentationScope(): InstrumentationScope {
-    return this.#owner.scope;
-  }
-
-  get links(): Link[] {
-    return (this.#links ??= []);
-  }
-
-  get events(): TimedEvent[] {
-    return (this.#events ??= []);
-  }
-
-  get startTime(): HrTime {
-    return (this.#start = toHrTime(this.#start));
-  }
-
-  /** Zero until the span ends; never before its start. */
-  get endTime(): HrTime {
-    if (this.#end === undefined) return [0, 0];
-    const start = this.startTime;
-    const end = toHrTime(this.#end);
-    return (this.#end = end[0] < start[0] || (end[0] === start[0] && end[1] < start[1]) ? [start[0], start[1]] : end);
-  }
-
-  get duration(): HrTime {
-    if (this.#end === undefined) return [-1, -1];
-    const start = this.startTime;
-    const end = this.endTime;
-    const nanos = end[1] - start[1];
-    return nanos < 0 ? [end[0] - start[0] - 1, nanos + 1e9] : [end[0] - start[0], nanos];
+    this.startTime = toHrTime(startTime, owner.now);
+    this.resource = owner.resource;
+    this.instrumentationScope = owner.scope;
   }
 
   spanContext(): SpanContext {
@@ -148,39 +109,30 @@ export class LightSpan implements RecordingSpan {
   }
 
   setAttributes(attributes: Attributes): this {
-    if (this.#open()) {
-      const { attributeCountLimit, attributeValueLengthLimit } = this.#owner.limits;
-      this.droppedAttributesCount += putAttributes(
-        this.attributes,
-        attributes,
-        attributeCountLimit,
-        attributeValueLengthLimit,
-        this.#owner.reject,
-      );
-    }
+    if (!this.ended)
+      this.droppedAttributesCount += this.#put(this.attributes, attributes, this.#owner.limits.attributeCountLimit);
     return this;
   }
 
   addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this {
-    if (!this.#open()) return this;
-    const { eventCountLimit, attributePerEventCountLimit } = this.#owner.limits;
-    const given = isTimeInput(attributesOrStartTime) ? attributesOrStartTime : undefined;
-    const time = toHrTime(readTime(isTimeInput(startTime) ? startTime : given, this.#owner.now));
-    const attributes: Attributes = {};
-    const droppedAttributesCount = this.#put(attributes, given ? {} : attributesOrStartTime, attributePerEventCountLimit);
-    this.droppedEventsCount += keep(this.events, { name, time, attributes, droppedAttributesCount }, eventCountLimit);
+    if (this.ended) return this;
+    const { limits, now } = this.#owner;
+    const isTime = isTimeInput(attributesOrStartTime);
+    const time = toHrTime(isTimeInput(startTime) || !isTime ? startTime : attributesOrStartTime, now);
+    const attributes = {};
+    const dropped = isTime ? 0 : this.#put(attributes, attributesOrStartTime, limits.attributePerEventCountLimit);
+    const event = { name, time, attributes, droppedAttributesCount: dropped };
+    this.droppedEventsCount += keep(this.events, event, limits.eventCountLimit);
     return this;
   }
 
   addLink(link: Link): this {
-    if (!this.#open()) return this;
-    const { linkCountLimit, attributePerLinkCountLimit } = this.#owner.limits;
-    const attributes: Attributes = {};
-    const dropped = this.#put(attributes, link.attributes, attributePerLinkCountLimit);
-    const kept: Link = { context: link.context };
-    if (Object.keys(attributes).length > 0) kept.attributes = attributes;
-    if (dropped > 0) kept.droppedAttributesCount = dropped;
-    this.droppedLinksCount += keep(this.links, kept, linkCountLimit);
+    if (this.ended) return this;
+    const { limits } = this.#owner;
+    const attributes = {};
+    const dropped = this.#put(attributes, link.attributes, limits.attributePerLinkCountLimit);
+    const kept = { context: link.context, attributes, droppedAttributesCount: dropped };
+    this.droppedLinksCount += keep(this.links, kept, limits.linkCountLimit);
     return this;
   }
 
@@ -190,45 +142,57 @@ export class LightSpan implements RecordingSpan {
   }
 
   setStatus(status: SpanStatus): this {
-    if (status.code !== 0 && this.status.code !== 1 && this.#open()) {
-      this.status = { code: status.code };
-      if (status.code === 2 && typeof status.message === "string") this.status.message = status.message;
-    }
+    const { code, message } = status;
+    if (!this.ended && code && this.status.code !== 1)
+      this.status = code === 2 && typeof message === "string" ? { code, message } : { code };
     return this;
   }
 
   updateName(name: string): this {
-    if (this.#open()) this.name = name;
+    if (!this.ended) this.name = name;
     return this;
   }
 
   recordException(exception: Exception, time?: TimeInput): void {
-    const attributes = exceptionAttributes(exception);
-    if (attributes["exception.type"] || attributes["exception.message"]) this.addEvent("exception", attributes, time);
-    else this.#owner.reject("exception");
+    const { code, name, message, stack } = typeof exception === "string" ? { message: exception } : exception;
+    const type = code ? String(code) : name;
+    if (type || message)
+      this.addEvent(
+        "exception",
+        { "exception.type": type, "exception.message": message, "exception.stacktrace": stack },
+        time,
+      );
   }
 
   end(endTime?: TimeInput): void {
-    if (!this.#open() || this.#end !== undefined) return;
-    this.#end = endTime == null ? this.#owner.now() : readTime(endTime, this.#owner.now);
+    if (this.ended || this.endTime !== NO_TIME) return;
+    const start = this.startTime;
+    let end = toHrTime(endTime, this.#owner.now);
+    let seconds = end[0] - start[0];
+    let nanos = end[1] - start[1];
+    if (nanos < 0) {
+      seconds--;
+      nanos += 1e9;
+    }
+    if (seconds < 0) {
+      seconds = nanos = 0;
+      end = [start[0], start[1]];
+    }
+    this.endTime = end;
+    this.duration = [seconds, nanos];
     this.#owner.ending(this);
     this.ended = true;
     this.#owner.ended(this, this.#store);
   }
 
-  #put(target: Attributes, source: unknown, max: number): number {
+  #put(target: Attributes, source: unknown, max: number | undefined): number {
     return putAttributes(target, source, max, this.#owner.limits.attributeValueLengthLimit, this.#owner.reject);
-  }
-
-  #open(): boolean {
-    if (this.ended) this.#owner.reject("span ended");
-    return !this.ended;
   }
 }
 
 /** A span that records nothing and hands its context on: a remote parent, or one that was not sampled. */
 class PassiveSpan implements Span {
-  #context: SpanContext;
+  readonly #context: SpanContext;
 
   constructor(context: SpanContext) {
     this.#context = context;

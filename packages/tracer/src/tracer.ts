@@ -19,20 +19,17 @@ import {
   WORKFLOW,
 } from "@botanu/core";
 import type { DestinationOptions, RunContext } from "@botanu/core";
-import { DEFAULT_MAX_SPANS, getInvocation, SpanInvocation } from "./invocation.ts";
-import { putAttributes, resolveLimits } from "./limits.ts";
+import { getInvocation, SpanInvocation } from "./invocation.ts";
+import { cloneAttributes, DEFAULT_COUNT_LIMIT, putAttributes } from "./limits.ts";
 import { Pipeline, SUPPRESS_KEY } from "./processors.ts";
-import { resolveResource } from "./resource.ts";
 import { getSpan, isSpanContextValid, LightSpan, setSpan, wrapSpanContext } from "./span.ts";
 import type { SpanStore } from "./span.ts";
-import { createClock } from "./time.ts";
 import type {
   Attributes,
   BotanuTracer,
   Context,
-  ForeignSampler,
   Invocation,
-  Resource,
+  Link,
   Span,
   SpanBuffer,
   SpanContext,
@@ -46,8 +43,13 @@ export const TRACER_KEY: symbol = Symbol.for("botanu.tracer.v1");
 
 const INVALID: SpanContext = { traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: 0 };
 
+const NOTHING: Attributes = {};
+
 // Attributes that a run may stamp.
 const STAMPS = 8;
+
+/** Ended spans that an invocation holds unless `maxSpans` says otherwise. */
+const DEFAULT_MAX_SPANS = 2048;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -63,58 +65,37 @@ function stampRun(attributes: Attributes, run: RunContext): void {
   if (run.step) attributes[STEP] ??= run.step;
 }
 
-// The fast way, for what nearly every span is given: at most `max` plain values. Anything else is undefined.
-function cloneAttributes(given: Attributes | undefined, max: number): Attributes | undefined {
-  try {
-    const attributes = { ...given };
-    for (const key in attributes) {
-      const type = typeof attributes[key];
-      if ((type !== "string" && type !== "number" && type !== "boolean") || key === "" || --max < 0) return undefined;
-    }
-    return attributes;
-  } catch {
-    return undefined;
-  }
-}
-
-function validContext(span: Span | undefined): SpanContext | undefined {
-  if (!span) return undefined;
+function validContext(span: Span): SpanContext | undefined {
   const context = span.spanContext();
   return span instanceof LightSpan || isSpanContextValid(context) ? context : undefined;
 }
 
-class LightTracer implements BotanuTracer {
-  readonly resource: Resource;
+class LightTracer extends Pipeline implements BotanuTracer {
   readonly destinations: DestinationOptions;
-  readonly #pipeline: Pipeline;
-  readonly #disabled: boolean;
-  readonly #sampler: ForeignSampler | undefined;
+  readonly #options: TracerOptions;
   readonly #maxSpans: number;
-  /** Spans of no invocation, where nothing batches them: they leave as they end. */
+  /** Where the spans of no invocation go; without a batch they leave as they end. */
   readonly #unbound: SpanInvocation;
   readonly #batch: SpanBuffer | undefined;
 
   constructor(options: TracerOptions) {
-    const { maxSpans = DEFAULT_MAX_SPANS, sampler } = options;
-    if (!(maxSpans >= 1)) throw new BotanuError("ERR_INVALID_OPTION", "maxSpans: not a number from 1");
-    if (sampler && typeof sampler.shouldSample !== "function")
-      throw new BotanuError("ERR_INVALID_OPTION", "sampler: no shouldSample");
-    this.resource = resolveResource(options.resource);
-    this.destinations = options;
-    this.#pipeline = new Pipeline(options, this.resource, resolveLimits(options.limits), options.now ?? createClock());
-    this.#disabled = options.disabled === true;
-    this.#sampler = sampler;
+    super(options);
+    const { maxSpans = DEFAULT_MAX_SPANS } = options;
+    for (const limit of [maxSpans, ...Object.values(this.limits)])
+      if (!(limit >= 0)) throw new BotanuError("ERR_INVALID_OPTION", "a limit is not a number from 0");
+    this.destinations = this.#options = options;
     this.#maxSpans = maxSpans;
-    this.#unbound = new SpanInvocation(this.#pipeline, ROOT_CONTEXT, maxSpans, true);
-    this.#batch = options.batch?.(this.#pipeline);
+    this.#unbound = new SpanInvocation(this, ROOT_CONTEXT, maxSpans, true);
+    this.#batch = options.batch?.(this);
   }
 
   startSpan(name: string, options: SpanOptions = {}, context: Context = activeContext()): Span {
     const below = options.root ? context.deleteValue(SPAN_KEY) : context;
     const above = getSpan(below);
-    if (this.#disabled) return above ?? wrapSpanContext(INVALID);
-    if (below.getValue(SUPPRESS_KEY)) return wrapSpanContext(INVALID);
-    const parent = validContext(above);
+    const parent = above && validContext(above);
+    if (this.#options.disabled || below.getValue(SUPPRESS_KEY))
+      // The parent's context in a span of its own: whoever ends this must not end that.
+      return wrapSpanContext((this.#options.disabled && parent) || INVALID);
     const spanContext: Writable<SpanContext> = {
       traceId: parent ? parent.traceId : createTraceId(),
       spanId: createSpanId(),
@@ -132,62 +113,50 @@ class LightTracer implements BotanuTracer {
     spanContext: Writable<SpanContext>,
     parent: SpanContext | undefined,
   ): Span {
-    const { attributeCountLimit, attributeValueLengthLimit } = this.#pipeline.limits;
+    const { kind = 0, links } = options;
+    const { attributeCountLimit = DEFAULT_COUNT_LIMIT, attributeValueLengthLimit } = this.limits;
     const run = getRun(context);
-    let dropped = 0;
-    let attributes =
-      attributeValueLengthLimit === Infinity && cloneAttributes(options.attributes, attributeCountLimit - STAMPS);
-    if (attributes) {
-      if (run) stampRun(attributes, run);
-    } else {
-      attributes = {};
-      // First in, so that the limit takes others.
-      if (run) stampRun(attributes, run);
-      dropped = putAttributes(
-        attributes,
-        options.attributes,
-        attributeCountLimit,
-        attributeValueLengthLimit,
-        this.#pipeline.reject,
-      );
-    }
-    const sampled = this.#sample(context, spanContext, name, options, attributes);
-    if (sampled === null) return wrapSpanContext(spanContext);
-    const store = this.#store(context);
-    const { kind = 0, startTime } = options;
-    const span = new LightSpan(this.#pipeline, store, spanContext, parent, name, kind, attributes, startTime);
+    const clone = attributeValueLengthLimit ? undefined : cloneAttributes(options.attributes, attributeCountLimit - STAMPS);
+    const attributes = clone ?? {};
+    // Before what has to be checked, so that the limit takes of that.
+    if (run) stampRun(attributes, run);
+    const dropped = clone ? 0 : putAttributes(attributes, options.attributes, attributeCountLimit, attributeValueLengthLimit, this.reject);
+    const added = this.#sample(context, spanContext, name, kind, attributes, links);
+    if (!added) return wrapSpanContext(spanContext);
+    const span = new LightSpan(this, this.#store(context), spanContext, parent, name, kind, attributes, options.startTime);
     span.droppedAttributesCount = dropped;
-    if (sampled) span.setAttributes(sampled);
-    if (options.links) span.addLinks(options.links);
-    this.#pipeline.started(span, context);
+    if (added !== NOTHING) span.setAttributes(added);
+    if (links) span.addLinks(links);
+    this.started(span, context);
     return span;
   }
 
-  /** Asks the sampler, and writes its answer into `spanContext`. Null: not recorded; else what it adds. */
+  /** Asks the sampler, and writes its answer into `spanContext`. Returns what it adds; undefined: not recorded. */
   #sample(
     context: Context,
     spanContext: Writable<SpanContext>,
     name: string,
-    options: SpanOptions,
+    kind: number,
     attributes: Attributes,
-  ): Attributes | null | undefined {
-    if (!this.#sampler) return undefined;
-    try {
-      const { kind = 0, links = [] } = options;
-      const result = this.#sampler.shouldSample(context, spanContext.traceId, name, kind, attributes, links);
-      if (result.decision < 2) spanContext.traceFlags &= ~1;
-      if (result.traceState) spanContext.traceState = result.traceState;
-      return result.decision === 0 ? null : (result.attributes as Attributes | undefined);
-    } catch (error) {
-      // A span too many is better than a run that is not seen.
-      this.#pipeline.fail("sampler", error);
-      return undefined;
-    }
+    links: Link[] = [],
+  ): Attributes | undefined {
+    const { sampler } = this.#options;
+    if (sampler)
+      try {
+        const result = sampler.shouldSample(context, spanContext.traceId, name, kind, attributes, links);
+        if (result.decision < 2) spanContext.traceFlags &= 2;
+        if (result.traceState) spanContext.traceState = result.traceState;
+        return result.decision ? ((result.attributes as Attributes) ?? NOTHING) : undefined;
+      } catch (error) {
+        // A span too many is better than a run that is not seen.
+        this.fail("sampler", error);
+      }
+    return NOTHING;
   }
 
   #store(context: Context): SpanStore {
     const invocation = getInvocation(context) as SpanInvocation | undefined;
-    return invocation?.owner === this.#pipeline ? invocation : (this.#batch ?? this.#unbound);
+    return invocation?.owner === this ? invocation : (this.#batch ?? this.#unbound);
   }
 
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: unknown[]): ReturnType<F> {
@@ -202,26 +171,21 @@ class LightTracer implements BotanuTracer {
   }
 
   startInvocation(parent: Context = ROOT_CONTEXT): Invocation {
-    return new SpanInvocation(this.#pipeline, parent.setValue(TRACER_KEY, this), this.#maxSpans);
+    return new SpanInvocation(this, parent.setValue(TRACER_KEY, this), this.#maxSpans);
   }
 
   async forceFlush(): Promise<void> {
-    try {
-      await this.#batch?.flush();
-    } catch (error) {
-      this.#pipeline.fail("batch", error);
-    }
+    await this.#batch?.flush();
     await this.#unbound.flush();
   }
 
   async shutdown(): Promise<void> {
     await this.forceFlush();
-    await this.#pipeline.close();
+    await this.close();
   }
 
   stats(): TracerStats {
-    const { stats } = this.#pipeline;
-    return { ...stats, dropped: { ...stats.dropped } };
+    return structuredClone(this.counts);
   }
 }
 

@@ -11,20 +11,23 @@ type Absent = undefined | null;
  * A value, or what reads it from a call's `this` and arguments. Only for an `async` function may it be read asynchronously: any other
  * would have to start before its ids are known, or would no longer be synchronous.
  */
-export type FromCall<F extends AnyFunction, T> =
+export type FromCall<F extends AnyFunction, T, This = ThisParameterType<F>> =
   | T
   | ((
-      this: ThisParameterType<F>,
+      this: This,
       ...args: Parameters<F>
     ) => T | Absent | (ReturnType<F> extends PromiseLike<unknown> ? PromiseLike<T | Absent> : never));
 
 /** What a workflow's runs belong to. */
-export interface WorkflowOptions<F extends AnyFunction> extends Omit<RunCallOptions, "context" | "signal"> {
-  readonly eventId?: FromCall<F, string> | undefined;
-  readonly customerId?: FromCall<F, string> | undefined;
-  readonly tenantId?: FromCall<F, string> | undefined;
+export interface WorkflowOptions<F extends AnyFunction, This = ThisParameterType<F>> extends Omit<
+  RunCallOptions,
+  "context" | "signal"
+> {
+  readonly eventId?: FromCall<F, string, This> | undefined;
+  readonly customerId?: FromCall<F, string, This> | undefined;
+  readonly tenantId?: FromCall<F, string, This> | undefined;
   /** When a run is to be over, in epoch milliseconds. */
-  readonly deadline?: FromCall<F, number> | undefined;
+  readonly deadline?: FromCall<F, number, This> | undefined;
   /** Default: `deployment.environment.name` of the tracer's resource. */
   readonly environment?: string | undefined;
   /** Nests a new run in one that came from a trusted caller, instead of carrying that one out. */
@@ -32,9 +35,9 @@ export interface WorkflowOptions<F extends AnyFunction> extends Omit<RunCallOpti
 }
 
 /** What {@link botanuWorkflow} gives without a function: a decorator for methods whose calls the options can read. */
-export type WorkflowDecorator<O> = <F extends AnyFunction>(
-  method: F & (O extends WorkflowOptions<F> ? unknown : never),
-  context: ClassMethodDecoratorContext,
+export type WorkflowDecorator<O> = <This, F extends AnyFunction>(
+  method: F & (O extends WorkflowOptions<F, This> ? unknown : never),
+  context: ClassMethodDecoratorContext<This>,
 ) => F;
 
 /** Options before the function is known: each reader names the arguments that it takes. */
@@ -106,6 +109,8 @@ function extractAll(
   const pending: Array<PromiseLike<void>> = [];
   for (const name of EXTRACTED) {
     const option: unknown = options[name];
+    // Named even when it stays without value: it replaces the reader.
+    extracted[name] = undefined;
     const take = (value: unknown): void => {
       if (value != null && typeof value !== (name === "deadline" ? "number" : "string")) leaveOut(name, "wrong type");
       else extracted[name] = value ?? undefined;

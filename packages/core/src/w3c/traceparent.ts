@@ -1,5 +1,4 @@
 import type { TraceState } from "./tracestate.ts";
-import { trimWhitespace } from "./whitespace.ts";
 
 /** Identity of a span, structurally that of the OpenTelemetry API. */
 export interface SpanContext {
@@ -14,8 +13,9 @@ export interface SpanContext {
 export const FLAG_SAMPLED = 1;
 export const FLAG_RANDOM = 2;
 
-// The first look-ahead refuses version ff and all-zero ids.
-const PATTERN = /^(?!ff|.{3}0{32}|.{36}0{16})([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-|$)/;
+// The look-ahead refuses version ff, anything after the flags of version 00, and ids that are all zero.
+const FIELDS =
+  /^[ \t]*(?!ff|00.{53}-|.{3}0{32}|.{36}0{16})([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-|[ \t]*$)/;
 
 /**
  * Parses a `traceparent` header of Level 2 and of versions to come. Of the flags only those that the version is known
@@ -24,14 +24,13 @@ const PATTERN = /^(?!ff|.{3}0{32}|.{36}0{16})([\da-f]{2})-([\da-f]{32})-([\da-f]
  * @see https://www.w3.org/TR/trace-context-2/#traceparent-header
  */
 export function parseTraceparent(header: string): SpanContext | undefined {
-  const text = trimWhitespace(header);
-  const [, version, traceId, spanId, flags] = PATTERN.exec(text) ?? [];
-  if (!traceId || !spanId || !flags || (version === "00" && text.length > 55)) return undefined;
-  const known = version === "00" ? FLAG_SAMPLED | FLAG_RANDOM : FLAG_SAMPLED;
-  return { traceId, spanId, traceFlags: parseInt(flags, 16) & known, isRemote: true };
+  const [, version, traceId, spanId, flags] = FIELDS.exec(header) ?? [];
+  return traceId && spanId && flags
+    ? { traceId, spanId, traceFlags: parseInt(flags, 16) & (version === "00" ? 3 : 1), isRemote: true }
+    : undefined;
 }
 
 /** Formats a `traceparent` header of version 00: ids in lower case, unknown flags cleared. */
 export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
-  return `00-${traceId}-${spanId}-0${traceFlags & (FLAG_SAMPLED | FLAG_RANDOM)}`.toLowerCase();
+  return `00-${traceId}-${spanId}-0${traceFlags & 3}`.toLowerCase();
 }

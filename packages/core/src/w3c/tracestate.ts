@@ -1,11 +1,11 @@
-import { trimWhitespace } from "./whitespace.ts";
+import { splitList } from "./list.ts";
 
 const MAX_MEMBERS = 32;
 const MAX_CHARACTERS = 512;
 const LARGE_MEMBER = 128;
 
 // A value may start with spaces, and cannot end with one because the member was trimmed.
-const MEMBER = /^[a-z\d][a-z\d_*/@-]{0,255}=[ -+\--<>-~]{1,256}$/;
+const MEMBER = /^[a-z\d][a-z\d_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 
 /** The vendors' list of a trace, structurally that of the OpenTelemetry API; immutable. */
 export interface TraceState {
@@ -52,7 +52,7 @@ export function formatTracestate(members: Iterable<TracestateMember>): string {
 /** Reads a `tracestate` header; a malformed one gives an empty list. Unchanged, it serializes as it came. */
 export function createTraceState(header: string = ""): TraceState {
   const members = readMembers(header);
-  return members ? traceStateOf(members, trimWhitespace(header)) : traceStateOf([]);
+  return traceStateOf(members ?? [], members && header);
 }
 
 function traceStateOf(members: readonly string[], text: string = fit(members)): TraceState {
@@ -61,7 +61,7 @@ function traceStateOf(members: readonly string[], text: string = fit(members)): 
     get: (key) => members.find((member) => member.startsWith(`${key}=`))?.slice(key.length + 1),
     set(key, value) {
       const member = `${key}=${value}`;
-      return MEMBER.test(member) && !member.endsWith(" ") ? traceStateOf([member, ...without(key)]) : state;
+      return MEMBER.test(member) ? traceStateOf([member, ...without(key)]) : state;
     },
     unset: (key) => traceStateOf(without(key)),
     serialize: () => text,
@@ -71,23 +71,19 @@ function traceStateOf(members: readonly string[], text: string = fit(members)): 
 
 function readMembers(header: string): string[] | undefined {
   const members: string[] = [];
-  for (let start = 0; start < header.length;) {
-    const comma = header.indexOf(",", start);
-    const end = comma < 0 ? header.length : comma;
-    const member = trimWhitespace(header.slice(start, end));
-    start = end + 1;
-    if (member === "") continue;
-    if (!MEMBER.test(member) || members.push(member) > MAX_MEMBERS) return undefined;
+  for (const member of splitList(header, ",")) {
+    if (member && (!MEMBER.test(member) || members.push(member) > MAX_MEMBERS)) return undefined;
   }
   return members;
 }
 
 function fit(members: readonly string[]): string {
   const kept = members.slice(0, MAX_MEMBERS);
-  for (const size of [LARGE_MEMBER, 0]) {
-    for (let i = kept.length - 1; i >= 0 && kept.join().length > MAX_CHARACTERS; i--) {
-      if ((kept[i]?.length ?? 0) > size) kept.splice(i, 1);
-    }
-  }
+  // Without a large member the index is -1, which removes the last one.
+  while (kept.join().length > MAX_CHARACTERS)
+    kept.splice(
+      kept.findLastIndex(({ length }) => length > LARGE_MEMBER),
+      1,
+    );
   return kept.join();
 }
