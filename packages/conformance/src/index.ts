@@ -17,4 +17,6 @@ export {
 } from "./differential/program.ts";
 export { createOurs, SpanCollector, subjectOf } from "./differential/subject.ts";
 export { PROGRAMS } from "./differential/table.ts";
+export { OtlpSink, type SunkSpan } from "./otlp-sink.ts";
+export { GETTER, MESSAGES, readOurs, SETTER, writeOurs, type Message, type Propagator } from "./propagators.ts";
 export { suite, type Host, type Library } from "./suite.ts";

@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
+
+/** A span as it stood in an OTLP/JSON body. */
+export interface SunkSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  /** Attributes of the resource that the span came with. */
+  readonly resource: Readonly<Record<string, unknown>>;
+}
+
+interface KeyValue {
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+interface Body {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly KeyValue[] };
+    readonly scopeSpans: readonly {
+      readonly spans: readonly (Omit<SunkSpan, "attributes" | "resource"> & {
+        readonly attributes?: readonly KeyValue[];
+      })[];
+    }[];
+  }[];
+}
+
+/** An OTLP/HTTP receiver on loopback that takes JSON and keeps what it gets. */
+export class OtlpSink {
+  /** Every span, in the order of arrival. */
+  readonly spans: SunkSpan[] = [];
+  /** How many bodies were taken. */
+  requests = 0;
+  /** Why other bodies were not. */
+  readonly refused: string[] = [];
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async listen(): Promise<OtlpSink> {
+    const server = createServer((request, response) => {
+      readBody(request)
+        .then((body) => {
+          sink.#take(body);
+          response.writeHead(200, { "content-type": "application/json" }).end("{}");
+        })
+        .catch((error: unknown) => {
+          sink.refused.push(String(error));
+          response.writeHead(400).end();
+        });
+    });
+    const sink = new OtlpSink(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return sink;
+  }
+
+  /** Base URL, as exporters take it. */
+  get endpoint(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  close(): Promise<void> {
+    this.#server.closeAllConnections();
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #take(body: Body): void {
+    this.requests += 1;
+    for (const { resource, scopeSpans } of body.resourceSpans) {
+      for (const span of scopeSpans.flatMap(({ spans }) => spans)) {
+        this.spans.push({ ...span, attributes: toRecord(span.attributes), resource: toRecord(resource.attributes) });
+      }
+    }
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<Body> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const bytes = Buffer.concat(chunks);
+  const text = request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes;
+  return JSON.parse(text.toString("utf8")) as Body;
+}
+
+function toRecord(attributes: readonly KeyValue[] = []): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+}
