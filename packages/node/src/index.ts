@@ -1,1 +1,1 @@
-export {};
+export { enable, type Enabled, type EnableOptions } from "./start.ts";

@@ -1,0 +1,251 @@
+// Runs services without tracing code under the preload, between a loopback upstream and a loopback OTLP receiver.
+
+import { execFileSync, fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const PACKAGE = new URL("..", import.meta.url).pathname;
+
+/** What the tests look at of a received span. */
+export interface ReceivedSpan {
+  readonly name: string;
+  readonly scope: string;
+  readonly kind: number;
+  readonly traceId: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly resource: Readonly<Record<string, unknown>>;
+}
+
+interface JsonAttribute {
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+/** Receives OTLP and takes it apart; `mode` makes it fail. */
+export interface Receiver {
+  readonly url: string;
+  readonly spans: ReceivedSpan[];
+  readonly requests: Array<{ readonly headers: IncomingHttpHeaders; readonly body: Buffer }>;
+  mode: "answer" | "hang" | "fail";
+  close(): void;
+}
+
+/** Answers every request and remembers what came. */
+export interface Upstream {
+  readonly port: number;
+  readonly requests: Array<{ readonly url: string; readonly headers: IncomingHttpHeaders }>;
+  close(): void;
+}
+
+export async function startReceiver(): Promise<Receiver> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      if (receiver.mode === "hang") return;
+      if (receiver.mode === "fail") return void response.writeHead(500).end();
+      const sent = Buffer.concat(chunks);
+      const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent;
+      receiver.requests.push({ headers: request.headers, body });
+      if (request.headers["content-type"] === "application/json") receiver.spans.push(...spansOf(body.toString()));
+      response.writeHead(200, { "content-type": request.headers["content-type"] }).end();
+    });
+  });
+  const receiver: Receiver = {
+    url: `http://127.0.0.1:${await listen(server)}`,
+    spans: [],
+    requests: [],
+    mode: "answer",
+    close: () => close(server),
+  };
+  return receiver;
+}
+
+function spansOf(text: string): ReceivedSpan[] {
+  const { resourceSpans } = JSON.parse(text) as { resourceSpans: Array<Record<string, never>> };
+  return resourceSpans.flatMap(({ resource, scopeSpans }: Record<string, never>) =>
+    (scopeSpans as Array<Record<string, never>>).flatMap(({ scope, spans }) =>
+      (spans as Array<ReceivedSpan & { attributes: JsonAttribute[] }>).map((span) => ({
+        ...span,
+        scope: (scope as { name: string }).name,
+        attributes: record(span.attributes),
+        resource: record((resource as { attributes: JsonAttribute[] }).attributes),
+      })),
+    ),
+  );
+}
+
+function record(attributes: readonly JsonAttribute[] = []): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+}
+
+export async function startUpstream(): Promise<Upstream> {
+  const requests: Upstream["requests"] = [];
+  const server = createServer((request, response) => {
+    requests.push({ url: request.url ?? "", headers: request.headers });
+    response.end("ok");
+  });
+  return { port: await listen(server), requests, close: () => close(server) };
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+function close(server: Server): void {
+  server.closeAllConnections();
+  server.close();
+}
+
+/** One file for any Node: the preload, and beside it the services. */
+export async function buildPreload(): Promise<{ readonly folder: string; readonly preload: string; remove(): void }> {
+  const folder = join(PACKAGE, "node_modules", ".cache", `preload-test-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  const preload = join(folder, "register.mjs");
+  await build({
+    entryPoints: [join(PACKAGE, "src", "register.ts")],
+    outfile: preload,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external: ["@opentelemetry/*"],
+    logLevel: "error",
+  });
+  for (const [name, text] of Object.entries(SERVICES)) writeFileSync(join(folder, name), text);
+  return { folder, preload, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** A Node 20 of the machine, where the first supported release is tested. */
+export function findNode20(): string | undefined {
+  return (process.env["PATH"] ?? "")
+    .split(":")
+    .map((folder) => join(folder, "node"))
+    .find(isNode20);
+}
+
+function isNode20(path: string): boolean {
+  try {
+    return existsSync(path) && execFileSync(path, ["--version"], { encoding: "utf8" }).startsWith("v20.");
+  } catch {
+    return false;
+  }
+}
+
+/** A running service. */
+export interface Service {
+  readonly port: number;
+  readonly child: ChildProcess;
+  readonly stderr: () => string;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Sends a signal and waits for the end, in milliseconds from the signal. */
+  stop(
+    signal?: NodeJS.Signals,
+  ): Promise<{ readonly code: number | null; readonly signal: string | null; readonly millis: number }>;
+}
+
+export interface ServiceOptions {
+  readonly file: string;
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly node?: string | undefined;
+}
+
+export async function startService({ file, flags, env, node = process.execPath }: ServiceOptions): Promise<Service> {
+  const child = fork(file, { execPath: node, execArgv: [...flags], env: { ...clean(), ...env }, silent: true });
+  let errors = "";
+  child.stderr?.on("data", (text) => (errors += String(text)));
+  const ended = once(child, "exit") as Promise<[number | null, string | null]>;
+  const first = await Promise.race([once(child, "message"), ended.then(() => undefined)]);
+  if (first === undefined) throw new Error(`the service ended at start: ${errors}`);
+  const port = Number(first[0]);
+  return {
+    port,
+    child,
+    stderr: () => errors,
+    get: (path, headers = {}) => fetch(`http://127.0.0.1:${port}${path}`, { headers }),
+    async stop(signal = "SIGTERM") {
+      const start = performance.now();
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+      const [code, by] = await ended;
+      clearTimeout(timer);
+      return { code, signal: by, millis: performance.now() - start };
+    },
+  };
+}
+
+/** Without what the test runner itself was given. */
+function clean(): Record<string, string | undefined> {
+  const names = Object.keys(process.env).filter((name) => !/^(OTEL_|BOTANU_|VITEST|NODE_)/.test(name));
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
+}
+
+const ROUTES = `
+async function work(query) {
+  const up = process.env.UPSTREAM;
+  await new Promise((resolve) => setTimeout(resolve, Number(query.get("delay") ?? 0)));
+  const response = await fetch(up + "/fetch?" + query);
+  await response.text();
+  await new Promise((resolve, reject) => {
+    get(up + "/get?" + query, (incoming) => incoming.resume().on("end", resolve)).on("error", reject);
+  });
+}
+async function outside(query, headers) {
+  const target = "http://" + query.get("host") + ":" + query.get("port");
+  await (await fetch(target + "/fetch", { headers })).text();
+  await new Promise((resolve, reject) => {
+    get(target + "/get", { headers }, (incoming) => incoming.resume().on("end", resolve)).on("error", reject);
+  });
+}
+function tell(server) {
+  process.send(server.address().port);
+  // The channel to the test must not be what keeps the service running.
+  process.channel.unref();
+  if (process.env.GRACEFUL) process.once("SIGTERM", () => {
+    process.channel.ref();
+    server.close(() => setTimeout(() => process.exit(7), 300));
+  });
+  if (process.env.SHORT) server.close();
+}
+`;
+
+const EXPRESS = `
+const app = express();
+app.get("/work", async (request, response) => {
+  await work(new URL(request.url, "http://x").searchParams);
+  response.json({ ok: true });
+});
+app.get("/outside", async (request, response) => {
+  const own = request.headers["x-own"] ? { baggage: request.headers["x-own"] } : {};
+  await outside(new URL(request.url, "http://x").searchParams, own);
+  response.json({ ok: true });
+});
+const server = app.listen(0, "127.0.0.1", () => tell(server));
+`;
+
+const PLAIN = `
+const server = createServer(async (request, response) => {
+  await work(new URL(request.url, "http://x").searchParams);
+  response.end("{}");
+}).listen(0, "127.0.0.1", () => tell(server));
+`;
+
+const SERVICES: Readonly<Record<string, string>> = {
+  "express.cjs": `const express = require("express");\nconst { get } = require("http");\n${ROUTES}${EXPRESS}`,
+  "express.mjs": `import express from "express";\nimport { get } from "node:http";\n${ROUTES}${EXPRESS}`,
+  "plain.cjs": `const { createServer, get } = require("node:http");\n${ROUTES}${PLAIN}`,
+  "plain.mjs": `import { createServer, get } from "node:http";\n${ROUTES}${PLAIN}`,
+  // Lets any name lead to the loopback upstream, as a resolver in a cluster could.
+  "names.cjs": `const dns = require("node:dns");
+dns.lookup = (host, options, done = options) =>
+  process.nextTick(() => (options.all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4)));
+`,
+};
