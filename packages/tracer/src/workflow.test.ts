@@ -1,31 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { createRun, ROOT_CONTEXT, RUN_ID, type RunContext, setDiag, setRun, withContext } from "@botanu/core";
+import { createRun, ROOT_CONTEXT, RUN_ID, type RunContext, setRun, withContext } from "@botanu/core";
 import { transform } from "esbuild";
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import { beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import { recordEachTest } from "../test/recording.ts";
 import type { Order, OrdersClass } from "../test/decorated-orders.ts";
 import { activeRun, withRun } from "./run.ts";
-import { createTracer, setTracer } from "./tracer.ts";
-import type { ReadableSpan } from "./types.ts";
 import { botanuWorkflow } from "./workflow.ts";
 
 const order: Order = { id: "o-1", customer: "acme" };
-let spans: ReadableSpan[];
-let warnings: string[];
-
-beforeEach(() => {
-  spans = [];
-  warnings = [];
-  const onEnd = (span: ReadableSpan): void => void spans.push(span);
-  setTracer(
-    createTracer({ processors: [{ onStart() {}, onEnd, forceFlush: async () => {}, shutdown: async () => {} }] }),
-  );
-  setDiag({ warn: (message) => void warnings.push(message), error: (message) => void warnings.push(message) });
-});
-
-afterEach(() => {
-  setTracer(undefined);
-  setDiag();
-});
+const recorder = recordEachTest();
 
 function errorOf(code: string, message: RegExp): Error {
   return expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error;
@@ -51,8 +34,8 @@ describe("a wrapped function", () => {
       environment: "test",
       deadline: 1_900_000_000_003,
     });
-    expect(spans.map((span) => span.name)).toEqual(["botanu.run/place_order"]);
-    expect(spans[0]?.attributes).toMatchObject({ [RUN_ID]: run?.runId, "botanu.event_id": "o-1" });
+    expect(recorder.spans.map((span) => span.name)).toEqual(["botanu.run/place_order"]);
+    expect(recorder.spans[0]?.attributes).toMatchObject({ [RUN_ID]: run?.runId, "botanu.event_id": "o-1" });
     expect(place(order, 4).run?.runId).not.toBe(run?.runId);
   });
 
@@ -103,7 +86,7 @@ describe("a wrapped function", () => {
     }
     const Wrapped = botanuWorkflow("w", {}, Ticket as unknown as (id: string) => Ticket) as unknown as typeof Ticket;
     expect(new Wrapped("t")).toBeInstanceOf(Ticket);
-    expect(spans).toHaveLength(0);
+    expect(recorder.spans).toHaveLength(0);
   });
 
   it("keeps the kind of its result", async () => {
@@ -120,7 +103,7 @@ describe("a wrapped function", () => {
     })())
       seen.push(each);
     expect(seen).toEqual(["w"]);
-    expect(spans).toHaveLength(4);
+    expect(recorder.spans).toHaveLength(4);
   });
 
   it("passes on what is thrown", async () => {
@@ -134,7 +117,7 @@ describe("a wrapped function", () => {
         throw error;
       })(),
     ).rejects.toBe(error);
-    expect(spans.map((span) => span.status.code)).toEqual([2, 2]);
+    expect(recorder.spans.map((span) => span.status.code)).toEqual([2, 2]);
   });
 
   it("nests, joins and starts runs as withRun does", () => {
@@ -150,7 +133,7 @@ describe("a wrapped function", () => {
 
   it("reads how a run ended from the result", () => {
     botanuWorkflow("w", { status: (left) => (left === 0 ? "success" : "partial") }, () => 2)();
-    expect(spans[0]?.events.at(-1)?.attributes?.["status"]).toBe("partial");
+    expect(recorder.spans[0]?.events.at(-1)?.attributes?.["status"]).toBe("partial");
   });
 });
 
@@ -173,12 +156,12 @@ describe("readers of ids", () => {
       expect(run?.eventId).toBeUndefined();
       expect(run?.customerId).toBe("acme");
     }
-    expect(warnings).toEqual([expect.stringContaining("eventId left out")]);
+    expect(recorder.warnings).toEqual([expect.stringContaining("eventId left out")]);
   });
 
   it.each([undefined, null])("%s is no value and no mistake", (nothing) => {
     expect(botanuWorkflow("w", { eventId: () => nothing }, () => activeRun())()?.eventId).toBeUndefined();
-    expect(warnings).toEqual([]);
+    expect(recorder.warnings).toEqual([]);
   });
 
   it("may be asynchronous for an async function, which starts when the ids are there", async () => {
@@ -200,8 +183,8 @@ describe("readers of ids", () => {
   it("leave out what rejects or is no text, for an async function too", async () => {
     const options = { eventId: async () => fail(), customerId: async () => 7 as never, tenantId: async () => "eu" };
     const run = await botanuWorkflow("w", options, async () => activeRun())();
-    expect(run).toMatchObject({ eventId: undefined, customerId: undefined, tenantId: "eu" });
-    expect(warnings).toHaveLength(2);
+    expect([run?.eventId, run?.customerId, run?.tenantId]).toEqual([undefined, undefined, "eu"]);
+    expect(recorder.warnings).toHaveLength(2);
   });
 
   it("do not delay an async function when they are synchronous", () => {
@@ -279,8 +262,8 @@ describe("a method decorator", () => {
     expectRun(made, "static_order", "o-1");
     for (const each of orders.steps(order)) expectRun(each, "order_steps", "o-1");
     const names = ["sync_order", "later_order", "private_order", "plain_order", "static_order", "order_steps"];
-    expect(spans.map((span) => span.name)).toEqual(names.map((name) => `botanu.run/${name}`));
-    expect(warnings).toEqual([]);
+    expect(recorder.spans.map((span) => span.name)).toEqual(names.map((name) => `botanu.run/${name}`));
+    expect(recorder.warnings).toEqual([]);
   });
 
   it("keeps name and length of the method, and instances share it", () => {
@@ -309,6 +292,6 @@ describe("calls beside each other", () => {
     });
     const results = await Promise.all(Array.from({ length: 1_000 }, (_, i) => work(`e${i}`)));
     for (const [id, eventId] of results) expect(eventId).toBe(id);
-    expect(new Set(spans.map((span) => span.attributes[RUN_ID])).size).toBe(1_000);
+    expect(new Set(recorder.spans.map((span) => span.attributes[RUN_ID])).size).toBe(1_000);
   });
 });
