@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,6 +13,8 @@ import type { Report } from "./case.ts";
 
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 const MILLIS = 60_000;
+const require = createRequire(import.meta.url);
+const NODE = process.execPath;
 
 /** A runtime: `probe` rejects with the reason when it cannot start here, `run` gives the suite's report. */
 export interface SuiteHost {
@@ -26,21 +29,27 @@ export function machineNode(): string | undefined {
   return folders.map((folder) => join(folder, "node")).find((file) => existsSync(file));
 }
 
-function installed(name: string): string {
-  return join(PACKAGE, "node_modules", ".bin", name);
+/** A command that runs one file, with the words before that file's name. */
+interface Command {
+  readonly program: string | undefined;
+  readonly before?: readonly string[];
 }
 
-function processHost(title: string, command: string | undefined, args: readonly string[]): SuiteHost {
+function processHost(title: string, { program, before = [] }: Command, args: readonly string[] = []): SuiteHost {
   return {
     title,
-    probe: async () => void (await run(command, ["--version"])),
+    probe: async () => void (await run(program, [...before, "--version"])),
     run: async (folder) => {
       const file = join(folder, "run-process.mjs");
       await bundle("run-process", file, []);
-      return reportOf(await run(command, [...args, file]));
+      return reportOf(await run(program, [...before, ...args, file]));
     },
   };
 }
+
+const BUN = require.resolve("bun/bin/bun.exe");
+const DENO = require.resolve("deno/bin.cjs");
+const WORKERD = require.resolve("workerd/bin/workerd");
 
 /** The newest date whose defaults are still without Node, and one whose defaults have it (from 2026-08-04). */
 const OLD_DATE = "2026-07-01";
@@ -63,9 +72,9 @@ const LANES: readonly Lane[] = [
 
 /** Every runtime but the one that runs the tests. */
 export const HOSTS: readonly SuiteHost[] = [
-  processHost("the machine's own Node", machineNode(), []),
-  processHost("Bun", installed("bun"), []),
-  processHost("Deno", installed("deno"), ["run", "--no-config", "--no-lock", "--cached-only"]),
+  processHost("the machine's own Node", { program: machineNode() }),
+  processHost("Bun", { program: BUN }),
+  processHost("Deno", { program: NODE, before: [DENO] }, ["run", "--no-config", "--no-lock", "--cached-only"]),
   ...workerdLanes(),
 ];
 
@@ -73,7 +82,7 @@ function workerdLanes(): SuiteHost[] {
   return LANES.flatMap((lane) =>
     (["main", "async"] as const).map((entry) => ({
       title: `workerd at ${[lane.date, ...lane.flags].join(" ")}, ${entry} entry, ${lane.store[entry] ? "store" : "no store"}`,
-      probe: async () => void (await run(installed("workerd"), ["--version"])),
+      probe: async () => void (await run(NODE, [WORKERD, "--version"])),
       run: (folder: string) => runInWorkerd(lane, entry, folder),
     })),
   );
@@ -94,7 +103,7 @@ const config :Workerd.Config = (services = [(name = "suite", worker = (
 ))]);
 `,
   );
-  return reportOf(await run(installed("workerd"), ["test", config]));
+  return reportOf(await run(NODE, [WORKERD, "test", config]));
 }
 
 async function bundle(entry: string, outfile: string, conditions: readonly string[]): Promise<void> {

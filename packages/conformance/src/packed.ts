@@ -84,7 +84,7 @@ export async function installOffline(tarballs: readonly string[], folder: string
 }
 
 const PROBE = `
-const [form, ...names] = process.argv.slice(1);
+const [form, ...names] = process.argv.slice(2);
 const report = {};
 for (const name of names) {
   try {
@@ -108,6 +108,6 @@ export async function load(
   // A file with the extension of its form stands in the folder, so that names resolve from there.
   const file = join(folder, form === "require" ? "probe.cjs" : "probe.mjs");
   await writeFile(file, form === "require" ? `void (async () => {${PROBE}})();` : PROBE);
-  const { stdout } = await execute(node, [file, form, ...entries].toSpliced(1, 0), { cwd: folder });
+  const { stdout } = await execute(node, [file, form, ...entries], { cwd: folder });
   return JSON.parse(stdout) as Record<string, string[] | string>;
 }

@@ -1,3 +1,6 @@
+import type * as core from "@botanu/core";
+import type * as tracer from "@botanu/tracer";
+
 import { codecCases } from "./codec-cases.ts";
 import { contextCases } from "./context-cases.ts";
 import { propagationCases } from "./propagation-cases.ts";
@@ -6,8 +9,8 @@ import type { Case } from "./case.ts";
 
 /** What is judged: the packages themselves, so that source, build product and bundle can be put to the same suite. */
 export interface Library {
-  readonly core: typeof import("@botanu/core");
-  readonly tracer: typeof import("@botanu/tracer");
+  readonly core: typeof core;
+  readonly tracer: typeof tracer;
 }
 
 /** What the runtime is known to have. */
