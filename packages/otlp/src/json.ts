@@ -4,8 +4,11 @@ import type { Attributes, HrTime, InstrumentationScope, Link, ReadableSpan, Reso
 /** Protobuf parsers, which may stand behind a receiver, give up at 100 nested messages; a nested map takes three. */
 const MAX_DEPTH = 30;
 
-/** Keys seen before, each with the text around it; emptied when full, since keys made from data would never end. */
+/** Keys seen before, each with the text in front of its value; emptied when full, since keys made from data would never end. */
 const MAX_KEYS = 1000;
+
+/** Characters after which the text is encoded: a flat string of this size costs the least to make and to encode. */
+const CHUNK = 16_000;
 
 const resources = new WeakMap<Resource, string>();
 const scopes = new WeakMap<InstrumentationScope, string>();
@@ -64,6 +67,7 @@ function numberValue(value: number | bigint): string {
 function objectValue(out: string, value: object, depth: number): string {
   if (depth > MAX_DEPTH) throw new RangeError();
   if (Array.isArray(value)) {
+    if (value.length === 0) return `${out}"arrayValue":{}`;
     return `${list(out, '"arrayValue":{"values":[', value, (before, item) => `${anyValue(`${before}{`, item, depth)}}`)}}`;
   }
   if (!ArrayBuffer.isView(value)) return `${keyValues(`${out}"kvlistValue":{"values":[`, value as Attributes, depth)}]}`;
@@ -73,25 +77,19 @@ function objectValue(out: string, value: object, depth: number): string {
 }
 
 function keyValues(out: string, attributes: Attributes, depth: number): string {
-  // How much of the close of the member before, `"}},`, is not wanted: all of it, or the quote.
-  let skip = 4;
+  let separator = "";
   for (const key of Object.keys(attributes)) {
     const value = attributes[key];
     let start = keys.get(key);
     if (start === undefined) {
       if (keys.size >= MAX_KEYS) keys.clear();
-      keys.set(key, (start = `"}},{"key":"${escape(key)}","value":{"stringValue":"`));
+      keys.set(key, (start = `{"key":"${escape(key)}","value":{`));
     }
-    if (typeof value === "string") {
-      out += skip ? start.slice(skip) : start;
-      out += escape(value);
-      skip = 0;
-    } else {
-      out = anyValue(out + start.slice(skip, -15), value, depth);
-      skip = 1;
-    }
+    out += separator + start;
+    out = `${typeof value === "string" ? `${out}"stringValue":"${escape(value)}"` : anyValue(out, value, depth)}}}`;
+    separator = ",";
   }
-  return skip > 3 ? out : out + '"}}'.slice(skip);
+  return out;
 }
 
 /** Attributes and their dropped count: the part that spans, events, links, scopes and resources share. */
@@ -195,10 +193,15 @@ export const jsonSerializer: Serializer = {
       chunks.push(chunk);
       out = "";
     };
+    let nextResource = "";
     for (const [resource, members] of group(spans, bad)) {
-      out += resource;
+      out += nextResource + resource;
+      nextResource = ",";
+      let nextScope = "";
       for (const [scope, list] of members) {
-        let start = scope;
+        out += nextScope + scope;
+        nextScope = ",";
+        let start = "";
         for (const span of list) {
           try {
             out = encodeSpan(out + start, span);
@@ -206,13 +209,13 @@ export const jsonSerializer: Serializer = {
           } catch {
             bad.add(span);
           }
-          if (out.length > 16_000) flush();
+          if (out.length > CHUNK) flush();
         }
-        out += "]},";
+        out += "]}";
       }
-      out += "]}]},";
+      out += "]}";
     }
-    out += "]}]}]}";
+    out += "]}";
     flush();
     const bytes = new Uint8Array(size);
     let at = 0;
