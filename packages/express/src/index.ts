@@ -1,1 +1,1 @@
-export {};
+export { botanu, botanuErrorHandler, runOf, type BotanuMiddleware, type BotanuOptions } from "./middleware.ts";

@@ -4,7 +4,9 @@ import {
   BotanuError,
   type Carrier,
   type Context,
+  createDestinationPolicy,
   createRun,
+  type DestinationOptions,
   extract,
   type Extracted,
   getRun,
@@ -104,15 +106,19 @@ const VALUES = ["eventId", "customerId", "tenantId", "deadline"] as const;
  *
  * @throws BotanuError ERR_INVALID_OPTION, naming the option.
  */
-export function checkEntryOptions<S>(options: EntryOptions<S>): void {
+export function checkEntryOptions<S>(options: EntryOptions<S> & DestinationOptions): void {
   const { workflow, trust } = options;
   const expect = (name: string, ok: boolean): void => {
     if (!ok) throw new BotanuError("ERR_INVALID_OPTION", `not a valid ${name}`);
   };
   const isFunction = (value: unknown): boolean => typeof value === "function";
-  expect("workflow", workflow === undefined || isFunction(workflow) || (typeof workflow === "string" && /\S/.test(workflow)));
+  expect(
+    "workflow",
+    workflow === undefined || isFunction(workflow) || (typeof workflow === "string" && /\S/.test(workflow)),
+  );
   expect("trust", trust === undefined || typeof trust === "boolean" || isFunction(trust));
   for (const name of VALUES) expect(name, options[name] === undefined || isFunction(options[name]));
+  createDestinationPolicy(options);
 }
 
 /**
@@ -235,7 +241,8 @@ function openEntry(opening: Opening, run: RunContext | undefined): Entry {
       open = false;
       if (runSpan) endRunSpan(runSpan, { error, status });
       if (start.span) return;
-      if (error !== undefined) recordFailure(span, error, inside, !status || status === "failure" || status === "timeout");
+      if (error !== undefined)
+        recordFailure(span, error, inside, !status || status === "failure" || status === "timeout");
       span.end();
     },
   };

@@ -24,11 +24,13 @@ export interface HttpEntry extends Entry {
   /** The pattern of the route, and what its handler threw: written by whoever knows them, read at the end. */
   route?: string | undefined;
   error?: unknown;
-  /** Whether the span is a host's, which names it itself. */
+  /** A further layer of the same request: it ends with this one, just before. */
+  layer?: HttpEntry | undefined;
+  /** Whether somebody else made the span, who names and ends it. */
   readonly hosted: boolean;
 }
 
-/** Starts the entry of a request, or the part of a further layer of it: then `start.span` is the span of the first. */
+/** Starts the entry of a request; with `host.span`, the part of a further layer of one that has its span. */
 export function startHttpEntry<S>(
   tracer: BotanuTracer,
   invocation: Invocation | undefined,
@@ -49,13 +51,18 @@ export function startHttpEntry<S>(
   return entry instanceof Promise ? entry.then(opened) : opened(entry);
 }
 
-/** Ends a request that was answered with `status`, or not at all. `failed` says more than the status where that was sent too early. */
-export function endHttpEntry(entry: HttpEntry, status?: number, failed?: boolean): void {
-  const { method, route, error, span, hosted } = entry;
-  const blamed = failed ?? (status === undefined ? error !== undefined : status >= 500);
-  if (!hosted) setServerOutcome(span, { method, route, status, error, failed: blamed });
-  if (!blamed) entry.end({ error, status: "success" });
-  else entry.end(error === undefined ? { status: "failure" } : { error });
+/** Why a response did not end well: the client went away, its body failed, or it was still open when its span had to leave. */
+export type ResponseEnd = "aborted" | "failed" | "open";
+
+/** Ends a request that was answered with `status`, or not at all. */
+export function endHttpEntry(entry: HttpEntry, status?: number, how?: ResponseEnd): void {
+  const { method, route, error, span, hosted, layer } = entry;
+  if (layer) endHttpEntry(layer, status, how);
+  const failed = how === "failed" || (status === undefined ? error !== undefined : status >= 500);
+  if (!hosted) setServerOutcome(span, { method, route, status, error, failed });
+  if (how && !hosted) span.setAttribute("botanu.response.end", how);
+  if (failed && error !== undefined) entry.end({ error });
+  else entry.end({ error, status: failed ? "failure" : how === "aborted" ? "canceled" : "success" });
 }
 
 function entries(): WeakMap<object, Entry> {

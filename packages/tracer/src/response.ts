@@ -1,10 +1,8 @@
 // What is done to a `Response` on its way out: the run's id as a header, and a look at the end of a streamed body.
 
 import { RUN_ID_HEADER } from "@botanu/core";
-import { endHttpEntry, type HttpEntry } from "./http-entry.ts";
-
-/** Work that outlives a response is cut 30 s after it; what a span knows by then has to leave before. */
-export const STREAM_LIMIT_MILLIS = 25_000;
+import { endHttpEntry, type HttpEntry, type ResponseEnd } from "./http-entry.ts";
+import { AFTER_ANSWER_MILLIS } from "./wait-until.ts";
 
 /** Content types that a response gets by itself when its body is a text or JSON: nobody names them for a stream. */
 const WRITTEN_WHOLE = /^(?:application\/json|text\/plain; ?charset=UTF-8$)/;
@@ -30,7 +28,7 @@ export function answer(entry: HttpEntry, response: Response, options: Answering)
   } catch {
     // An error response or a body that was read already cannot be rebuilt: the host has its own words for it.
   }
-  endHttpEntry(entry, response.status);
+  endHttpEntry(entry, (response as Response | undefined)?.status);
   return sent;
 }
 
@@ -56,17 +54,20 @@ function isStreamed({ body, headers }: Response): boolean {
  * stream is used where there is one.
  */
 function watchBody(entry: HttpEntry, response: Response, { track, signal, limitMillis }: Answering): Response {
-  const Pipe = (globalThis as { IdentityTransformStream?: typeof TransformStream }).IdentityTransformStream ?? TransformStream;
+  const Pipe =
+    (globalThis as { IdentityTransformStream?: typeof TransformStream }).IdentityTransformStream ?? TransformStream;
   const { readable, writable } = new Pipe<Uint8Array, Uint8Array>();
   const sent = new Response(readable, response);
   const ended = new Promise<void>((resolve) => {
-    const end = (how?: "aborted" | "open" | "failed"): void => {
+    let open = true;
+    const end = (how?: ResponseEnd): void => {
+      if (!open) return;
+      open = false;
       clearTimeout(timer);
-      if (how) entry.span.setAttribute("botanu.response.end", how);
-      endHttpEntry(entry, response.status, how === "failed" || undefined);
+      endHttpEntry(entry, response.status, how);
       resolve();
     };
-    const timer = setTimeout(() => end("open"), limitMillis ?? STREAM_LIMIT_MILLIS);
+    const timer = setTimeout(() => end("open"), limitMillis ?? AFTER_ANSWER_MILLIS);
     (timer as { unref?: () => void }).unref?.();
     signal?.addEventListener("abort", () => end("aborted"), { once: true });
     response.body?.pipeTo(writable, { preventAbort: true }).then(

@@ -1,4 +1,4 @@
-import type { Attributes } from "./types.ts";
+import type { Attributes, BotanuTracer, TracerOptions } from "./types.ts";
 
 /** What runs, and where. */
 export interface ServiceOptions {
@@ -14,6 +14,14 @@ export interface ServiceOptions {
   readonly resource?: Attributes | undefined;
 }
 
+/** What every adapter may be told beside the rules of its entry: who reports, and through what. */
+export interface AdapterOptions extends ServiceOptions, Omit<TracerOptions, "resource" | "batch"> {
+  /** Reports through this tracer; what is said about the service and the export then is the tracer's business. */
+  readonly tracer?: BotanuTracer | undefined;
+  /** Answers with `x-botanu-run-id`. Default true. */
+  readonly responseHeader?: boolean | undefined;
+}
+
 /** Variables of the process, or the bindings of a Worker; only texts count. */
 export type Variables = Readonly<Record<string, unknown>>;
 
@@ -22,7 +30,11 @@ export type Variables = Readonly<Record<string, unknown>>;
  * `BOTANU_ENVIRONMENT`, then `OTEL_RESOURCE_ATTRIBUTES`), and variables over what the host is known to be.
  * @see https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable
  */
-export function serviceAttributes(options: ServiceOptions, variables: Variables = {}, host: Attributes = {}): Attributes {
+export function serviceAttributes(
+  options: ServiceOptions,
+  variables: Variables = {},
+  host: Attributes = {},
+): Attributes {
   const { OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, BOTANU_ENVIRONMENT } = variables;
   return {
     ...host,

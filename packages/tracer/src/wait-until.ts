@@ -1,5 +1,11 @@
 import type { Invocation } from "./types.ts";
 
+/**
+ * Milliseconds that spans wait for a streamed body or for the application's own work after the answer. A Worker is cut 30 s after
+ * its answer, so what is known by then leaves a little earlier.
+ */
+export const AFTER_ANSWER_MILLIS = 25_000;
+
 /** The part of a Worker's execution context that keeps work alive after the answer. */
 export interface WaitUntil {
   waitUntil(promise: Promise<unknown>): void;
@@ -16,11 +22,22 @@ export function watchWaitUntil(execution: WaitUntil, invocation: Invocation): Wa
   originals.set(execution, original);
   try {
     execution.waitUntil = (promise) => {
-      invocation.track(promise);
+      invocation.track(bounded(promise));
       original(promise);
     };
   } catch {
     // A frozen context: the flush does not wait for the application's own work.
   }
   return original;
+}
+
+function bounded(promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, AFTER_ANSWER_MILLIS);
+    const settled = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    Promise.resolve(promise).then(settled, settled);
+  });
 }
