@@ -42,7 +42,10 @@ export function findAttempts(
   const taken = new Set<StoredSpan>();
   const groups: AttemptGroup[] = [];
   for (const rule of [numbered, redelivered, repeated]) {
-    for (const group of rule(spans.filter((span) => !taken.has(span)), parentOf)) {
+    for (const group of rule(
+      spans.filter((span) => !taken.has(span)),
+      parentOf,
+    )) {
       groups.push(group);
       for (const span of group.spans) taken.add(span);
     }

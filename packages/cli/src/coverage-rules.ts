@@ -2,7 +2,7 @@
 
 import type { CoverageRule } from "./coverage-advice.ts";
 import { KIND, type StoredSpan, attributeText, httpStatus } from "./stored-span.ts";
-import { type TraceIndex, httpRequest } from "./trace-index.ts";
+import { type TraceIndex, httpRequest, runInTraceState } from "./trace-index.ts";
 
 /** One cause seen at one span. */
 export interface Sighting {
@@ -37,14 +37,10 @@ export function explainInherited(trace: TraceIndex, span: StoredSpan, stamps: bo
 export function reached(trace: TraceIndex, span: StoredSpan): { readonly strength: number; readonly text: string } {
   const entry = trace.entryOf(span);
   if (trace.passesOn(entry)) return { strength: 4, text: "passes the run on" };
-  if (hasRunInTraceState(entry)) return { strength: 3, text: "is sent the run (trace state)" };
+  if (runInTraceState(entry) !== undefined) return { strength: 3, text: "is sent the run (trace state)" };
   const caller = trace.parent(entry);
   if (caller === undefined) return { strength: 1, text: "is called inside the run" };
   return { strength: 2, text: `is called inside the run by ${caller.service}` };
-}
-
-function hasRunInTraceState(span: StoredSpan): boolean {
-  return /(^|,)\s*botanu=/.test(span.traceState);
 }
 
 /** Spans that begin another run than the one they are called in, without being nested in it. */

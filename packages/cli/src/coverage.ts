@@ -118,7 +118,8 @@ class Coverage {
     if (trace.runIds.length === 0) {
       const lone = readLoneTrace(trace);
       if (this.#lone.length < MAX_HELD) this.#lone.push(lone);
-      else if (this.#options.runId === undefined) this.#countMissing(lone, { rule: "no-run", span: lone.root, other: "" });
+      else if (this.#options.runId === undefined)
+        this.#countMissing(lone, { rule: "no-run", span: lone.root, other: "" });
       return;
     }
     for (const span of trace.spans) if (this.#isWanted(trace, span)) this.#count(trace, span);
@@ -133,7 +134,8 @@ class Coverage {
     for (const lone of this.#lone) this.#settle(lone);
     for (const call of this.#unanswered) this.#report(call);
     const services = [...this.#tallies].map(([service, tally]) => ({ service, ...tally }));
-    const total = (of: "carries" | "inherited" | "missing"): number => services.reduce((sum, each) => sum + each[of], 0);
+    const total = (of: "carries" | "inherited" | "missing"): number =>
+      services.reduce((sum, each) => sum + each[of], 0);
     const count = { carries: total("carries"), inherited: total("inherited"), missing: total("missing") };
     const all = count.carries + count.inherited + count.missing;
     return {
@@ -200,7 +202,8 @@ class Coverage {
     const { span, target } = call;
     if (isSentUnsampled(span)) see(this.#seen, { rule: "unsampled", span, other: target });
     else if (this.#options.now - span.receivedMs < GRACE_MILLIS) return;
-    else if (call.answered || this.#answering.has(target)) see(this.#seen, { rule: "silent-callee", span, other: target });
+    else if (call.answered || this.#answering.has(target))
+      see(this.#seen, { rule: "silent-callee", span, other: target });
   }
 
   #tally(span: StoredSpan): Tally {

@@ -27,7 +27,9 @@ import {
 type Json = Readonly<Record<string, unknown>>;
 type Failure = new (message: string) => Error;
 
-const KINDS = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"].map((each) => `SPAN_KIND_${each}`);
+const KINDS = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"].map(
+  (each) => `SPAN_KIND_${each}`,
+);
 const STATUSES = ["UNSET", "OK", "ERROR"].map((each) => `STATUS_CODE_${each}`);
 const SPAN_TIME = /^\d{1,20}$/;
 const INTEGER = /^-?\d{1,19}$/;

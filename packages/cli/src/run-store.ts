@@ -5,7 +5,13 @@ import type { DatabaseSync } from "node:sqlite";
 import { type CoverageReport, coverageReport } from "./coverage.ts";
 import type { SpanRow } from "./span-row.ts";
 import { IN_MEMORY, openForReading, openForWriting } from "./sqlite.ts";
-import { type PruneResult, STORE_LIMITS, type StoreLimits, StorePruner } from "./store-pruner.ts";
+import {
+  type PruneResult,
+  STORE_LIMITS,
+  type StoreLimitOptions,
+  type StoreLimits,
+  StorePruner,
+} from "./store-pruner.ts";
 import {
   type RunData,
   type RunFilter,
@@ -22,7 +28,7 @@ export interface RunStoreOptions {
   readonly path: string;
   /** Opens an existing file beside its writer. Default false. */
   readonly readOnly?: boolean | undefined;
-  readonly limits?: Partial<StoreLimits> | undefined;
+  readonly limits?: StoreLimitOptions | undefined;
   /** Epoch milliseconds; the machine's clock when not given. */
   readonly now?: (() => number) | undefined;
 }
@@ -53,7 +59,7 @@ export class RunStore {
     this.#reader = new StoreReader(this.#database);
     if (readOnly) return;
     this.#writer = new StoreWriter(this.#database);
-    this.#pruner = new StorePruner(this.#database, { ...STORE_LIMITS, ...defined(options.limits) });
+    this.#pruner = new StorePruner(this.#database, bounds(options.limits));
   }
 
   /** Stores a batch, whole or not at all, and removes the oldest runs where that passes a bound. */
@@ -144,6 +150,6 @@ function byTrace(spans: readonly StoredSpan[]): StoredSpan[][] {
   return [...traces.values()];
 }
 
-function defined(limits: Partial<StoreLimits> = {}): Partial<StoreLimits> {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+function bounds({ maxSpans, maxBytes }: StoreLimitOptions = {}): StoreLimits {
+  return { maxSpans: maxSpans ?? STORE_LIMITS.maxSpans, maxBytes: maxBytes ?? STORE_LIMITS.maxBytes };
 }

@@ -203,7 +203,9 @@ function sideBySide(nodes: readonly TreeNode[], groupOf: ReadonlyMap<StoredSpan,
     result.push({ type: "attempts", rule: group.rule, children: first });
   }
   // One member alone has its others elsewhere in the run: its number says so.
-  return result.map((node) => (node.type === "attempts" && node.children.length === 1 ? (node.children[0] ?? node) : node));
+  return result.map((node) =>
+    node.type === "attempts" && node.children.length === 1 ? (node.children[0] ?? node) : node,
+  );
 }
 
 function lanes(spans: readonly StoredSpan[]): Lane[] {
@@ -229,7 +231,8 @@ function countTokens(
   let output = 0;
   for (const span of using) {
     let above = parentOf(span);
-    for (let level = 0; level < MAX_LEVELS && above !== undefined && !using.has(above); level += 1) above = parentOf(above);
+    for (let level = 0; level < MAX_LEVELS && above !== undefined && !using.has(above); level += 1)
+      above = parentOf(above);
     if (above !== undefined && above !== span && using.has(above)) continue;
     input += Number(span.attributes[TOKENS.input]) || 0;
     output += Number(span.attributes[TOKENS.output]) || 0;

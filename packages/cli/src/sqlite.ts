@@ -21,7 +21,8 @@ export function openForWriting(path: string): DatabaseSync {
   const database = open(path, false);
   database.exec(`PRAGMA busy_timeout = ${BUSY_MILLIS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
     PRAGMA journal_size_limit = ${64 << 20}; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;`);
-  if (version(database) === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+  if (version(database) === 0)
+    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
   checkVersion(database, path);
   return database;
 }
@@ -33,7 +34,10 @@ export function openForWriting(path: string): DatabaseSync {
  */
 export function openForReading(path: string): DatabaseSync {
   if (!existsSync(path)) {
-    throw new CommandError(`no store at ${path}`, "start `botanu dev` and send it spans, or name a store with --db FILE");
+    throw new CommandError(
+      `no store at ${path}`,
+      "start `botanu dev` and send it spans, or name a store with --db FILE",
+    );
   }
   const database = open(path, true);
   try {
@@ -51,7 +55,10 @@ function open(path: string, readOnly: boolean): DatabaseSync {
   try {
     return new sqlite.DatabaseSync(path, { readOnly });
   } catch (error) {
-    throw new CommandError(`cannot open the store ${path}: ${message(error)}`, "is it readable by you? --db names another");
+    throw new CommandError(
+      `cannot open the store ${path}: ${message(error)}`,
+      "is it readable by you? --db names another",
+    );
   }
 }
 

@@ -10,6 +10,9 @@ export interface StoreLimits {
   readonly maxBytes: number;
 }
 
+/** Bounds as they are asked for; what is left out has its default. */
+export type StoreLimitOptions = { readonly [Limit in keyof StoreLimits]?: number | undefined };
+
 export const STORE_LIMITS: StoreLimits = { maxSpans: 500_000, maxBytes: 512 * 2 ** 20 };
 
 /** What was removed to keep the bounds. */
@@ -126,5 +129,6 @@ const SQL = {
   removeTrace: "DELETE FROM traces WHERE trace_id = ?",
   removeRun: "DELETE FROM runs WHERE run_id = ?",
   dropResources: "DELETE FROM resources WHERE id NOT IN (SELECT resource_id FROM spans)",
-  count: "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+  count:
+    "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
 } as const;

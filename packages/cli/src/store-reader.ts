@@ -111,7 +111,10 @@ export class StoreReader {
     const wanted = text.toLowerCase();
     const newest = "ORDER BY first_ns DESC, run_id DESC LIMIT ?";
     const ids = (sql: string, ...values: (string | number)[]): string[] =>
-      this.#database.prepare(sql).all(...values).map((row) => String(row["run_id"]));
+      this.#database
+        .prepare(sql)
+        .all(...values)
+        .map((row) => String(row["run_id"]));
     if (wanted === "latest") return ids(`SELECT run_id FROM runs ${newest}`, 1);
     const exact = ids("SELECT run_id FROM runs WHERE run_id = ?", wanted);
     if (exact.length > 0 || wanted === "") return exact;

@@ -178,7 +178,15 @@ function addToRun(runs: Map<string, RunDelta>, row: SpanRow, id: number): void {
   if (runId === undefined) return;
   let delta = runs.get(runId);
   if (delta === undefined) {
-    delta = { fields: {}, outcomeNs: undefined, firstNs: row.startNs, lastNs: row.endNs, spans: 0, errors: 0, lastId: id };
+    delta = {
+      fields: {},
+      outcomeNs: undefined,
+      firstNs: row.startNs,
+      lastNs: row.endNs,
+      spans: 0,
+      errors: 0,
+      lastId: id,
+    };
     runs.set(runId, delta);
   }
   Object.assign(delta.fields, { ...fields, ...delta.fields });

@@ -67,7 +67,9 @@ export function isFailed(span: StoredSpan): boolean {
 
 /** The HTTP status code, by the current name of the attribute or by the one before it. */
 export function httpStatus(span: StoredSpan): number | undefined {
-  const status = Number(span.attributes["http.response.status_code"] ?? span.attributes["http.status_code"] ?? Number.NaN);
+  const status = Number(
+    span.attributes["http.response.status_code"] ?? span.attributes["http.status_code"] ?? Number.NaN,
+  );
   return Number.isInteger(status) ? status : undefined;
 }
 

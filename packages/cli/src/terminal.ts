@@ -22,7 +22,16 @@ export interface Screen {
 const DEFAULT_COLUMNS = 100;
 const MIN_COLUMNS = 40;
 const MAX_COLUMNS = 160;
-const SERVICE_COLOURS = ["cyan", "magenta", "blue", "green", "yellow", "cyanBright", "magentaBright", "blueBright"] as const;
+const SERVICE_COLOURS = [
+  "cyan",
+  "magenta",
+  "blue",
+  "green",
+  "yellow",
+  "cyanBright",
+  "magentaBright",
+  "blueBright",
+] as const;
 
 /** The screen of a stream: its width, and colour unless the environment or a pipe speaks against it. */
 export function screenOf(
@@ -70,7 +79,8 @@ export function createPaint(colour: boolean): Paint {
 // change colours, fake a line or turn text around.
 // oxlint-disable-next-line no-control-regex
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
-const WIDE = /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;
+const WIDE =
+  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
 // oxlint-disable-next-line no-control-regex
 const STYLES = /\u001b\[[\d;]*m/g;

@@ -2,7 +2,8 @@
 
 import type { Interval } from "./timeline.ts";
 
-const CUT = 3;
+// Columns of a cut: one with its sign, one to stand clear of what follows.
+const CUT = 2;
 
 /** A part of the axis: a time, and the columns that show it. */
 interface Segment extends Interval {
@@ -18,8 +19,11 @@ export class TimeAxis {
   /** @param gaps stretches to cut out, ordered, inside of `start`..`end` */
   constructor(start: number, end: number, gaps: readonly Interval[], columns: number) {
     this.columns = columns;
-    // As many cuts as leave most of the axis to time.
-    const cuts = gaps.slice(0, Math.floor(columns / (4 * CUT)));
+    // The longest ones, and only as many as leave most of the axis to time.
+    const longest = gaps
+      .toSorted((a, b) => b.end - b.start - (a.end - a.start))
+      .slice(0, Math.floor(columns / (3 * CUT)));
+    const cuts = longest.toSorted((a, b) => a.start - b.start);
     const shown = Math.max(end - start - cuts.reduce((sum, gap) => sum + gap.end - gap.start, 0), Number.EPSILON);
     const perMilli = (columns - cuts.length * CUT) / shown;
     const segments: Segment[] = [];
@@ -82,7 +86,7 @@ export class TimeAxis {
   }
 
   #blank(column: number, blank: string): string {
-    const middle = this.#segments.find((each) => each.cut && Math.floor(each.from) + 1 === column);
+    const middle = this.#segments.find((each) => each.cut && Math.ceil(each.from) === column);
     return middle === undefined ? blank : "⫽";
   }
 }

@@ -23,16 +23,15 @@ export function covered(merged: readonly Interval[]): number {
 }
 
 /**
- * The stretches in which nothing was recorded that are long enough to flatten the rest: over ten times the median one or
- * over half of all active time, and over a tenth of the whole.
+ * The stretches in which nothing was recorded that are long enough to flatten the rest: longer than half of all active
+ * time, or over ten times the median one and a tenth of the active time.
  */
 export function longGaps(merged: readonly Interval[]): Interval[] {
   const gaps = merged.slice(1).map((each, index) => ({ start: merged[index]?.end ?? each.start, end: each.start }));
-  const [first, last] = [merged[0], merged.at(-1)];
-  if (first === undefined || last === undefined) return [];
   const lengths = gaps.map(length).toSorted((a, b) => a - b);
   const median = lengths.length < 3 ? Number.POSITIVE_INFINITY : (lengths[Math.floor(lengths.length / 2)] ?? 0);
-  const limit = Math.max(Math.min(10 * median, covered(merged) / 2), (last.end - first.start) / 10);
+  const active = covered(merged);
+  const limit = Math.min(active / 2, Math.max(10 * median, active / 10));
   return gaps.filter((gap) => length(gap) > limit);
 }
 

@@ -66,11 +66,14 @@ export class TraceIndex {
   }
 
   /**
-   * The run a span belongs to: its own, else that of the nearest ancestor with one, else the one that starts first in the
-   * trace. Only the first is a fact that the span itself states.
+   * The run a span belongs to: its own, else that of the nearest ancestor with one, else the one its trace state names, else
+   * the one that starts first in the trace. Only the first is a fact that the span itself states.
    */
   runOf(span: StoredSpan): string | undefined {
-    return span.runId ?? this.carrierAbove(span)?.runId ?? this.runIds[0];
+    const known = span.runId ?? this.carrierAbove(span)?.runId;
+    if (known !== undefined || this.runIds.length < 2) return known ?? this.runIds[0];
+    const named = runInTraceState(span);
+    return this.runIds.find((runId) => runId === named) ?? this.runIds[0];
   }
 
   /** The span by which a service was entered: the topmost of the unbroken line of the service's own spans. */
@@ -110,6 +113,11 @@ export class TraceIndex {
   }
 }
 
+/** The run that the trace state of a span names: the first one of its trace. */
+export function runInTraceState(span: StoredSpan): string | undefined {
+  return /(?:^|,)\s*botanu=([^,\s]+)/.exec(span.traceState)?.[1];
+}
+
 /** The target of an HTTP call or the request of an HTTP server span, by current and older attribute names. */
 export interface HttpRequest {
   readonly method: string;
@@ -127,7 +135,9 @@ export function httpRequest(span: StoredSpan): HttpRequest | undefined {
   return {
     method,
     host: attributeText(span, "server.address", "net.peer.name") ?? url?.hostname,
-    port: attributeText(span, "server.port", "net.peer.port", "net.host.port") ?? (url === undefined ? undefined : portOf(url)),
+    port:
+      attributeText(span, "server.port", "net.peer.port", "net.host.port") ??
+      (url === undefined ? undefined : portOf(url)),
     path: path.split("?", 1)[0] ?? "",
   };
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -6,6 +7,7 @@ import {
   startReceiver,
   startService,
   startUpstream,
+  type Doors,
   type Receiver,
   type Service,
   type Upstream,
@@ -40,7 +42,7 @@ afterEach(async () => {
 });
 
 interface Start {
-  readonly door?: string;
+  readonly door?: keyof Doors;
   readonly preload?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly node?: string | undefined;
@@ -49,7 +51,7 @@ interface Start {
 
 async function start(
   file: string,
-  { door = "--import", preload = built.preload, env = {}, node, names = false }: Start = {},
+  { door = "--import", preload = built.doors[door], env = {}, node, names = false }: Start = {},
 ): Promise<Service> {
   const service = await startService({
     file: `${built.folder}/${file}`,
@@ -79,7 +81,7 @@ describe.each([
   const test = node === undefined ? it.skip : it;
   const express = ["GET /work", "request handler", "GET", "GET"];
 
-  test.each([
+  test.each<[string, keyof Doors, string[]]>([
     ["express.cjs", "--import", express],
     ["express.cjs", "--require", express],
     ["express.mjs", "--import", express],
@@ -153,15 +155,15 @@ describe("the preload", () => {
     for (const { url, headers } of upstream.requests) {
       expect(headers["baggage"]).toContain(`botanu.run_id=${new URL(url, "http://x").searchParams.get("id")}`);
     }
-    const byRun = Map.groupBy(receiver.spans, (span) => span.attributes["botanu.run_id"]);
-    expect([...byRun.keys()].toSorted()).toEqual(ids);
-    for (const [id, spans] of byRun) {
+    expect([...new Set(runs().map(([, runId]) => runId))].toSorted((a, b) => (String(a) < String(b) ? -1 : 1))).toEqual(
+      ids,
+    );
+    const byRun = ids.map((id) => receiver.spans.filter((span) => span.attributes["botanu.run_id"] === id));
+    for (const [index, spans] of byRun.entries()) {
       expect(new Set(spans.map((span) => span.traceId)).size).toBe(1);
-      expect(new Set(spans.map((span) => span.attributes["botanu.workflow"]))).toEqual(
-        new Set([`w${ids.indexOf(String(id))}`]),
-      );
+      expect(new Set(spans.map((span) => span.attributes["botanu.workflow"]))).toEqual(new Set([`w${index}`]));
     }
-    expect(new Set([...byRun.values()].map((spans) => spans.length)).size).toBe(1);
+    expect(new Set(byRun.map((spans) => spans.length)).size).toBe(1);
   });
 
   it("takes a run from baggage alone, and from trace state alone", async () => {

@@ -66,15 +66,26 @@ export async function startReceiver(): Promise<Receiver> {
   return receiver;
 }
 
+interface JsonTraces {
+  readonly resourceSpans: ReadonlyArray<{
+    readonly resource: { readonly attributes: readonly JsonAttribute[] };
+    readonly scopeSpans: ReadonlyArray<{
+      readonly scope: { readonly name: string };
+      readonly spans: ReadonlyArray<
+        Omit<ReceivedSpan, "attributes"> & { readonly attributes?: readonly JsonAttribute[] }
+      >;
+    }>;
+  }>;
+}
+
 function spansOf(text: string): ReceivedSpan[] {
-  const { resourceSpans } = JSON.parse(text) as { resourceSpans: Array<Record<string, never>> };
-  return resourceSpans.flatMap(({ resource, scopeSpans }: Record<string, never>) =>
-    (scopeSpans as Array<Record<string, never>>).flatMap(({ scope, spans }) =>
-      (spans as Array<ReceivedSpan & { attributes: JsonAttribute[] }>).map((span) => ({
+  return (JSON.parse(text) as JsonTraces).resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans.flatMap(({ scope, spans }) =>
+      spans.map((span) => ({
         ...span,
-        scope: (scope as { name: string }).name,
+        scope: scope.name,
         attributes: record(span.attributes),
-        resource: record((resource as { attributes: JsonAttribute[] }).attributes),
+        resource: record(resource.attributes),
       })),
     ),
   );
@@ -104,24 +115,30 @@ function close(server: Server): void {
   server.close();
 }
 
-/** One file for any Node: the preload, and beside it the services. */
-export async function buildPreload(): Promise<{ readonly folder: string; readonly preload: string; remove(): void }> {
+/** The preload as it is published, one file for any Node with its door for `--require`, and beside it the services. */
+export async function buildPreload(): Promise<{ readonly folder: string; readonly doors: Doors; remove(): void }> {
   const folder = join(PACKAGE, "node_modules", ".cache", `preload-test-${process.pid}`);
   mkdirSync(folder, { recursive: true });
-  const preload = join(folder, "register.mjs");
-  await build({
-    entryPoints: [join(PACKAGE, "src", "register.ts")],
-    outfile: preload,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    external: ["@opentelemetry/*"],
-    logLevel: "error",
-  });
+  const options = { platform: "node", target: "node20", logLevel: "error" } as const;
+  const doors = { "--import": join(folder, "register.js"), "--require": join(folder, "register.cjs") };
+  const source = join(PACKAGE, "src", "register");
+  await Promise.all([
+    build({
+      ...options,
+      entryPoints: [`${source}.ts`],
+      outfile: doors["--import"],
+      bundle: true,
+      format: "esm",
+      external: ["@opentelemetry/*"],
+    }),
+    build({ ...options, entryPoints: [`${source}.cts`], outfile: doors["--require"] }),
+  ]);
   for (const [name, text] of Object.entries(SERVICES)) writeFileSync(join(folder, name), text);
-  return { folder, preload, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return { folder, doors, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
+
+/** The file that each option of Node takes. */
+export type Doors = Readonly<Record<"--import" | "--require", string>>;
 
 /** A Node 20 of the machine, where the first supported release is tested. */
 export function findNode20(): string | undefined {

@@ -35,7 +35,7 @@ class Chain {
               timer = setTimeout(() => resolve(void (over = true)), millis);
             }),
           ];
-    for (let seen; seen !== this.#last && !over; ) await Promise.race([(seen = this.#last), ...limit]);
+    for (let seen; seen !== this.#last && !over;) await Promise.race([(seen = this.#last), ...limit]);
     clearTimeout(timer);
   }
 }

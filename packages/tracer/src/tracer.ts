@@ -116,14 +116,27 @@ class LightTracer extends Pipeline implements BotanuTracer {
     const { kind = 0, links } = options;
     const { attributeCountLimit = DEFAULT_COUNT_LIMIT, attributeValueLengthLimit } = this.limits;
     const run = getRun(context);
-    const clone = attributeValueLengthLimit ? undefined : cloneAttributes(options.attributes, attributeCountLimit - STAMPS);
+    const clone = attributeValueLengthLimit
+      ? undefined
+      : cloneAttributes(options.attributes, attributeCountLimit - STAMPS);
     const attributes = clone ?? {};
     // Before what has to be checked, so that the limit takes of that.
     if (run) stampRun(attributes, run);
-    const dropped = clone ? 0 : putAttributes(attributes, options.attributes, attributeCountLimit, attributeValueLengthLimit, this.reject);
+    const dropped = clone
+      ? 0
+      : putAttributes(attributes, options.attributes, attributeCountLimit, attributeValueLengthLimit, this.reject);
     const added = this.#sample(context, spanContext, name, kind, attributes, links);
     if (!added) return wrapSpanContext(spanContext);
-    const span = new LightSpan(this, this.#store(context), spanContext, parent, name, kind, attributes, options.startTime);
+    const span = new LightSpan(
+      this,
+      this.#store(context),
+      spanContext,
+      parent,
+      name,
+      kind,
+      attributes,
+      options.startTime,
+    );
     span.droppedAttributesCount = dropped;
     if (added !== NOTHING) span.setAttributes(added);
     if (links) span.addLinks(links);

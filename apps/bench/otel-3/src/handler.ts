@@ -5,7 +5,7 @@ import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } 
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { asyncContextManager, plainHandler } from "../../src/handlers/plain-otel.ts";
+import { asyncContextManager, plainHandler } from "@botanu/bench/handlers/plain-otel";
 
 export default plainHandler((env) => {
   const provider = new TracerProvider({

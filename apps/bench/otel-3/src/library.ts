@@ -2,8 +2,8 @@ import { ROOT_CONTEXT, defaultTextMapGetter, defaultTextMapSetter, propagation }
 import { W3CBaggagePropagator } from "@opentelemetry/core";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { NoopSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import type { Case } from "../../src/libraries/cases.ts";
-import { otelCases } from "../../src/libraries/otel-cases.ts";
+import type { Case } from "@botanu/bench/libraries/cases";
+import { otelCases } from "@botanu/bench/libraries/otel-cases";
 
 const provider = new TracerProvider({
   resource: resourceFromAttributes({ "service.name": "bench" }),
