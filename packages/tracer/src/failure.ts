@@ -1,7 +1,7 @@
 import type { Context } from "@botanu/core";
 import { type Span, SpanStatusCode } from "./types.ts";
 
-const SCOPE_KEY = Symbol.for("botanu.scope.v1");
+const SCOPE_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.scope.v1");
 const MAX_SEEN = 64;
 
 /** What the spans of one run share in this process. */

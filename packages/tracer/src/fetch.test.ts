@@ -96,6 +96,21 @@ describe("a request", () => {
     });
   });
 
+  it("with a query of any length is described in linear time", async () => {
+    const quiet = createFetch({ fetch: async () => new Response() });
+    const start = performance.now();
+    for (const query of [
+      "a".repeat(100_000),
+      "&".repeat(100_000),
+      "a=".repeat(50_000),
+      `${"a".repeat(100_000)}=&key=k`,
+    ]) {
+      await quiet(`http://public.example/?${query}`);
+    }
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(recorder.spans[3]?.attributes["url.full"]).toMatch(/=&key=REDACTED$/);
+  });
+
   it("outside a run carries the trace alone", async () => {
     await botanuFetch(at.first);
     expect(carried(at.received[0])).toEqual(["traceparent"]);

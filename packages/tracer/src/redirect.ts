@@ -126,11 +126,10 @@ function resolveLocation(location: string, base: URL): URL {
   throw fetchFailed("invalid redirect URL");
 }
 
-/** Some hosts give header values byte by byte, where the server meant UTF-8. */
+/** Some hosts give header values byte by byte, where the server meant UTF-8. `escape` gives such bytes back, and no others. */
 function decodeLocation(location: string): string {
   try {
-    const bytes = Uint8Array.from(location, (char) => char.charCodeAt(0));
-    return /^[\0-\xff]*$/.test(location) ? new TextDecoder("utf-8", { fatal: true }).decode(bytes) : location;
+    return decodeURIComponent(escape(location));
   } catch {
     return location;
   }
