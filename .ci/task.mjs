@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
+/** The program itself: the script that pnpm puts before it would not pass signals on, and would leave it behind. */
+const NODE = join(ROOT, "node_modules", "node", "bin", "node");
 const STAMP = join(ROOT, "node_modules", ".setup");
 const OLDEST_NODE = 20;
 
@@ -22,13 +24,13 @@ const env = {
 
 /** Each command: what has to be built for it, and what it runs with Node 24 once that stands. */
 const TASKS = {
-  demo: { build: ["@botanu/demo"], run: (args) => ["node", ["apps/demo/src/index.ts", ...args]] },
-  bench: { build: ["@botanu/bench"], run: (args) => ["node", ["apps/bench/src/index.ts", ...args]] },
-  botanu: { build: ["@botanu/cli"], run: (args) => ["node", ["packages/cli/dist/botanu.js", ...args]] },
-  "harness-app": { build: [], run: (args) => ["node", ["packages/conformance/src/harness/start.ts", ...args]] },
+  demo: { build: ["@botanu/demo"], run: (args) => [NODE, ["apps/demo/src/index.ts", ...args]] },
+  bench: { build: ["@botanu/bench"], run: (args) => [NODE, ["apps/bench/src/index.ts", ...args]] },
+  botanu: { build: ["@botanu/cli"], run: (args) => [NODE, ["packages/cli/dist/botanu.js", ...args]] },
+  "harness-app": { build: [], run: (args) => [NODE, ["packages/conformance/src/harness/start.ts", ...args]] },
   build: { build: ["*"], run: undefined },
-  check: { build: ["*"], run: (args) => ["node", [".config/check.mjs", ...args]] },
-  test: { build: ["*"], run: (args) => ["node", [".config/test.mjs", ...args]] },
+  check: { build: ["*"], run: (args) => [NODE, [".config/check.mjs", ...args]] },
+  test: { build: ["*"], run: (args) => [NODE, [".config/test.mjs", ...args]] },
 };
 
 const [name = "", ...args] = process.argv.slice(2);

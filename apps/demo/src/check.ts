@@ -5,6 +5,8 @@ import { tell } from "./tell.ts";
 
 const SERVICES = ["notify-api", "orders-api", "orders-consumer", "orders-edge"];
 const UNEDITED = ["notify-api", "orders-api"];
+/** The report waits this long for a parent; here nothing more is on its way. */
+const GRACE_MILLIS = 15_000;
 const MIN_TRACES = 3;
 const MIN_ATTEMPT_GROUPS = 2;
 
@@ -72,7 +74,7 @@ async function play(scenario: Scenario, aloud: boolean): Promise<Outcome> {
   try {
     const order = await story.placeOrder();
     if (aloud) await tell(story, order);
-    const store = story.openStore();
+    const store = story.openStore(GRACE_MILLIS);
     try {
       const data = order.runId === undefined ? undefined : store.getRun(order.runId);
       return { status: order.status, tree: data && runTree(data), coverage: store.coverage() };

@@ -1,6 +1,6 @@
 // The other end of the queue, a Worker of its own. A message carries its run; the first delivery is refused.
 
-import { forEachMessage, instrument, outgoingFetch } from "@botanu/workers";
+import { forEachMessage, instrument, type MessageBatch, outgoingFetch } from "@botanu/workers";
 
 interface Bindings {
   readonly NOTIFY_API: string;
@@ -13,8 +13,8 @@ interface Order {
 
 export default instrument(
   {
-    async queue(batch, env: Bindings): Promise<void> {
-      await forEachMessage<Order>(batch, async (message) => {
+    async queue(batch: MessageBatch, env: Bindings): Promise<void> {
+      await forEachMessage(batch as MessageBatch<Order>, async (message) => {
         if (message.attempts === 1) throw new Error("the mail gateway is not ready");
         const response = await outgoingFetch(`${env.NOTIFY_API}/notify/${message.body.id}`, { method: "POST" });
         if (!response.ok) throw new Error(`notify answered ${response.status}`);

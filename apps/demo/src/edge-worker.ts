@@ -1,13 +1,16 @@
 // The entry point: a Hono app in a Worker. It names the workflow, so every span from here on belongs to the order's run.
 
 import { botanu, type BotanuEnv } from "@botanu/hono";
-import { instrument, instrumentQueue, outgoingFetch } from "@botanu/workers";
+import { alwaysOn, parentBased } from "@botanu/tracer";
+import { type ExecutionContext, instrument, instrumentQueue, outgoingFetch } from "@botanu/workers";
 import { Hono } from "hono";
 
 interface Bindings {
   readonly ORDERS: Queue;
   readonly ORDERS_API: string;
   readonly COLLECTOR: string;
+  /** What is broken on purpose; empty as a rule. */
+  readonly BROKEN: string;
 }
 
 interface Queue {
@@ -20,6 +23,7 @@ interface Order {
 }
 
 const INTAKE_ATTEMPTS = 3;
+const COLLECTOR_DISTANCE_MILLIS = 60;
 
 const app = new Hono<BotanuEnv & { Bindings: Bindings; Variables: { order: Order } }>();
 
@@ -47,4 +51,25 @@ async function takeIn(url: string, order: Order): Promise<Response> {
   return response;
 }
 
-export default instrument(app, (env: Bindings) => ({ serviceName: "orders-edge", environment: "demo", endpoint: env.COLLECTOR }));
+/** A collector as far away as one in production is; on loopback the export of a Worker that does not wait would still get out. */
+async function distantFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  await new Promise((resolve) => setTimeout(resolve, COLLECTOR_DISTANCE_MILLIS));
+  return fetch(input, init);
+}
+
+const worker = instrument(app, (env: Bindings) => ({
+  serviceName: "orders-edge",
+  environment: "demo",
+  endpoint: env.COLLECTOR,
+  // By default every run is recorded, whatever the caller's flag says.
+  ...(env.BROKEN === "sampling" && { sampler: parentBased(alwaysOn) }),
+  ...(env.BROKEN === "flush" && { fetch: distantFetch }),
+}));
+
+export default {
+  fetch(request: Request, env: Bindings, ctx: ExecutionContext): Response | Promise<Response> {
+    // A Worker whose export nobody waits for is gone with its answer.
+    const waiting = env.BROKEN === "flush" ? { ...ctx, waitUntil: () => undefined, passThroughOnException: () => undefined } : ctx;
+    return worker.fetch(request, env, waiting);
+  },
+};

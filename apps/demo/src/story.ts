@@ -16,8 +16,8 @@ export interface Story {
   readonly readyMillis: number;
   /** Sends one order and resolves when everything that it set off has been silent for a while. */
   placeOrder(): Promise<PlacedOrder>;
-  /** The stored spans; opened anew, as the command line does. */
-  openStore(): RunStore;
+  /** The stored spans; opened anew, as the command line does. With `aheadMillis` the report is one of that much later. */
+  openStore(aheadMillis?: number): RunStore;
   stop(): Promise<void>;
 }
 
@@ -56,7 +56,8 @@ export async function startStory(scenario: Scenario): Promise<Story> {
       broken: scenario.broken ?? "",
     });
     ending.push(() => edge.stop());
-    const openStore = (): RunStore => new RunStore({ path: database, readOnly: true });
+    const openStore = (aheadMillis = 0): RunStore =>
+      new RunStore({ path: database, readOnly: true, now: () => Date.now() + aheadMillis });
     return {
       entry: new URL("/orders", edge.url),
       collector: receiver.url,

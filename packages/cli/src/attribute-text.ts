@@ -23,8 +23,9 @@ export function eventText(name: string, timeNs: bigint, attributes: string): str
 }
 
 /** One link as it is stored. */
-export function linkText(traceId: string, spanId: string, attributes: string): string {
-  return `{"traceId":${JSON.stringify(traceId)},"spanId":${JSON.stringify(spanId)},"attributes":{${attributes}}}`;
+export function linkText(traceId: string, spanId: string, attributes: string, flags: number): string {
+  const target = `"traceId":${JSON.stringify(traceId)},"spanId":${JSON.stringify(spanId)}`;
+  return `{${target},"flags":${flags},"attributes":{${attributes}}}`;
 }
 
 /** Adds one member to the text of a list or an object. */

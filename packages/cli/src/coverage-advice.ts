@@ -92,8 +92,12 @@ export const ADVICE: Readonly<Record<CoverageRule, Advice>> = {
   },
   unsampled: {
     fact: true,
-    message: ({ service, other }) => `${service} calls ${other} with the sampled flag off`,
-    fix: ({ service }) => `set OTEL_TRACES_SAMPLER=always_on in ${service}, or sample by run`,
+    message: ({ service, other }) =>
+      other === ""
+        ? `${service} handles messages of a sender that was not sampled: the sender's spans were never made`
+        : `${service} calls ${other} with the sampled flag off`,
+    fix: ({ service, other }) =>
+      `let ${other === "" ? "the sender" : service} sample always or by run (OTEL_TRACES_SAMPLER=always_on), whatever its caller's flag says`,
   },
   "silent-callee": {
     fact: false,

@@ -17,6 +17,7 @@ export const GRACE_MILLIS = 10_000;
 
 const BAGGAGE_WARN_BYTES = 7400;
 const BAGGAGE_WARN_MEMBERS = 58;
+const FLAG_SAMPLED = 1;
 const FLAG_REMOTE_KNOWN = 0x100;
 const FLAG_REMOTE = 0x200;
 
@@ -43,7 +44,11 @@ export function reached(trace: TraceIndex, span: StoredSpan): { readonly strengt
   return { strength: 2, text: `is called inside the run by ${caller.service}` };
 }
 
-/** Spans that begin another run than the one they are called in, without being nested in it. */
+/**
+ * Looks for a second run that begins inside of another without being nested in it.
+ *
+ * @yields each span of it that is called from the other run
+ */
 export function* secondRuns(trace: TraceIndex): Generator<Sighting> {
   if (trace.runIds.length < 2) return;
   for (const span of trace.spans) {
@@ -57,7 +62,11 @@ export function* secondRuns(trace: TraceIndex): Generator<Sighting> {
   }
 }
 
-/** Spans whose parent never arrived, with what their flags tell about that parent. */
+/**
+ * Looks for parents that never arrived.
+ *
+ * @yields each span that names one, with what its flags tell about it
+ */
 export function* orphans(trace: TraceIndex, now: number): Generator<Sighting> {
   for (const span of trace.spans) {
     if (!trace.isOrphan(span) || now - span.receivedMs < GRACE_MILLIS) continue;
@@ -71,12 +80,16 @@ export function whereParentWas(span: StoredSpan): string {
   return (span.flags & FLAG_REMOTE) === 0 ? " (same process)" : " (in the caller)";
 }
 
-/** Baggage headers that were recorded and come close to the limits of W3C Baggage. */
+/**
+ * Looks at baggage headers that were recorded, and how close they come to the limits of W3C Baggage.
+ *
+ * @yields each span with one that is close
+ */
 export function* largeBaggage(trace: TraceIndex): Generator<Sighting> {
   for (const span of trace.spans) {
     const recorded = span.attributes["http.request.header.baggage"];
     if (recorded === undefined) continue;
-    const header = Array.isArray(recorded) ? recorded.join(",") : String(recorded);
+    const header = headerText(recorded);
     const near = Buffer.byteLength(header) > BAGGAGE_WARN_BYTES || header.split(",").length > BAGGAGE_WARN_MEMBERS;
     if (near) yield { rule: "over-limit", span, other: "" };
   }
@@ -98,7 +111,11 @@ export interface Call {
   readonly answered: boolean;
 }
 
-/** The HTTP calls of a trace, without those that are recorded once more by a client below. */
+/**
+ * Looks for HTTP calls.
+ *
+ * @yields each one, unless it is recorded once more by a client below
+ */
 export function* calls(trace: TraceIndex): Generator<Call> {
   for (const span of trace.spans) {
     if (span.kind !== KIND.client) continue;
@@ -117,8 +134,7 @@ export function* calls(trace: TraceIndex): Generator<Call> {
 
 /** True where the recorded `traceparent` of a call says that it is not sampled. */
 export function isSentUnsampled(span: StoredSpan): boolean {
-  const header = span.attributes["http.request.header.traceparent"];
-  const text = Array.isArray(header) ? String(header[0]) : String(header ?? "");
+  const text = headerText(span.attributes["http.request.header.traceparent"]);
   const flags = Number.parseInt(text.split("-")[3] ?? "01", 16);
   return (flags & 1) === 0;
 }
@@ -129,4 +145,18 @@ export function isInternal(host: string): boolean {
   if (/^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.)[\d.]+$/.test(name)) return true;
   if (name === "::1" || /^f[cd][0-9a-f]{2}:/.test(name)) return true;
   return name !== "" && (!/[.:]/.test(name) || /\.(local|internal|svc|cluster\.local|localhost)$/.test(name));
+}
+
+/** A recorded header: a list of field values, or one. */
+function headerText(recorded: unknown): string {
+  if (Array.isArray(recorded)) return recorded.join(",");
+  return typeof recorded === "string" ? recorded : "";
+}
+
+/** Links that say of their own target that it was not sampled: what sent the message recorded nothing. */
+export function* unsampledLinks(trace: TraceIndex): Generator<Sighting> {
+  for (const span of trace.spans) {
+    const link = span.links.find(({ flags = 0 }) => (flags & FLAG_REMOTE_KNOWN) !== 0 && (flags & FLAG_SAMPLED) === 0);
+    if (link !== undefined) yield { rule: "unsampled", span, other: "" };
+  }
 }

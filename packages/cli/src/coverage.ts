@@ -12,6 +12,7 @@ import {
   orphans,
   reached,
   secondRuns,
+  unsampledLinks,
 } from "./coverage-rules.ts";
 import { type LoneTrace, explainLone, readLoneTrace } from "./lone-trace.ts";
 import type { StoredSpan } from "./stored-span.ts";
@@ -123,7 +124,7 @@ class Coverage {
       return;
     }
     for (const span of trace.spans) if (this.#isWanted(trace, span)) this.#count(trace, span);
-    for (const rule of [secondRuns(trace), orphans(trace, this.#options.now), largeBaggage(trace)]) {
+    for (const rule of [secondRuns(trace), orphans(trace, this.#options.now), largeBaggage(trace), unsampledLinks(trace)]) {
       for (const sighting of rule) if (this.#isWanted(trace, sighting.span)) see(this.#seen, sighting);
     }
     for (const call of calls(trace)) if (this.#isWanted(trace, call.span)) this.#listen(call);
@@ -209,7 +210,8 @@ class Coverage {
   #tally(span: StoredSpan): Tally {
     let tally = this.#tallies.get(span.service);
     if (tally === undefined) {
-      const language = String(span.resource["telemetry.sdk.language"] ?? "");
+      const named = span.resource["telemetry.sdk.language"];
+      const language = typeof named === "string" ? named : "";
       this.#tallies.set(span.service, (tally = { carries: 0, inherited: 0, missing: 0, language }));
     }
     return tally;

@@ -137,7 +137,8 @@ function readEvent(event: Json, draft: SpanDraft, limits: DecodeLimits): string 
 
 function readLink(link: Json, limits: DecodeLimits): string {
   const attributes = readAttributes(link["attributes"], 0, limits, () => undefined);
-  return linkText(text(link, "traceId").toLowerCase(), text(link, "spanId").toLowerCase(), attributes);
+  const flags = Number(link["flags"]) >>> 0;
+  return linkText(text(link, "traceId").toLowerCase(), text(link, "spanId").toLowerCase(), attributes, flags);
 }
 
 /** Reads a list of `KeyValue` to the members of a JSON object; scalars are told to `note`. */

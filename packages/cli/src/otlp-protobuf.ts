@@ -33,6 +33,7 @@ const F1 = field(1, MESSAGE);
 const F2 = field(2, MESSAGE);
 const F3 = field(3, MESSAGE);
 const F4 = field(4, MESSAGE);
+const LINK_FLAGS = field(6, 5);
 
 /** What is read of an attribute beside its text: the scalar value, for the few keys that are looked at. */
 interface Attribute {
@@ -249,6 +250,7 @@ function readLink(decoding: Decoding, end: number): string {
   let traceId = "";
   let spanId = "";
   let attributes = "";
+  let flags = 0;
   while (reader.at < end) {
     const tag = reader.tag(end);
     if (tag === F1) traceId = reader.hex(end);
@@ -256,9 +258,10 @@ function readLink(decoding: Decoding, end: number): string {
     else if (tag === F4) {
       attributes = append(attributes, readAttribute(decoding, reader.end(end), 0));
       checkSpanText(attributes.length, limits);
-    } else reader.skip(tag, end);
+    } else if (tag === LINK_FLAGS) flags = reader.fixed32(end);
+    else reader.skip(tag, end);
   }
-  return linkText(traceId, spanId, attributes);
+  return linkText(traceId, spanId, attributes, flags);
 }
 
 /** Reads a `KeyValue` to the text of one JSON member; key and scalar value are left in `decoding.attribute`. */

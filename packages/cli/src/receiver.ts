@@ -227,7 +227,7 @@ function refuseConnection(
   const message = late ? "the request took too long to arrive" : "not HTTP/1.1";
   const body = statusBody("json", new HttpRefusal(late ? 408 : 400, message).code, message);
   socket.end(
-    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.toString()}`,
   );
 }
 

@@ -30,7 +30,11 @@ export type RowText = SpanRowText | NoteText;
 const FOLD_FROM = 6;
 const FOLD_SHOWN = 3;
 
-/** All rows of a tree, from top to bottom. With `all`, repeated rows are not folded. */
+/**
+ * Goes through a tree from top to bottom. With `all`, repeated rows are not folded.
+ *
+ * @yields each row
+ */
 export function* runRows(tree: RunTree, all: boolean): Generator<RowText> {
   const linked = new Map<string, StoredSpan>();
   for (const span of spansBelow(tree.roots)) linked.set(`${span.traceId}${span.spanId}`, span);
@@ -57,7 +61,10 @@ class Walk {
     this.#all = all;
   }
 
-  /** @param trace the trace in which the rows stand; a member of a group that is in another one says so */
+  /**
+   * @param trace the trace in which the rows stand; a member of a group that is in another one says so
+   * @yields the row of a node, and those below it
+   */
   *node(node: TreeNode, prefix: string, below: string, trace?: string): Generator<RowText> {
     if (node.type === "nested") yield nestedNote(node, prefix);
     else if (node.type === "attempts") yield attemptsNote(node, prefix);

@@ -2,6 +2,7 @@
 
 import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
+import type * as Sqlite from "node:sqlite";
 import type { DatabaseSync } from "node:sqlite";
 
 import { CommandError } from "./command-error.ts";
@@ -82,11 +83,12 @@ function version(database: DatabaseSync): number {
 }
 
 /** Node 22 warns when node:sqlite is first loaded; that one warning is held back, every other passes. */
-function loadSqlite(): typeof import("node:sqlite") {
-  const emitWarning = process.emitWarning;
-  process.emitWarning = ((warning: string | Error, ...rest: never[]) => {
-    if (!String(warning).includes("SQLite")) emitWarning.call(process, warning, ...rest);
-  }) as typeof process.emitWarning;
+function loadSqlite(): typeof Sqlite {
+  const warn = process.emitWarning.bind(process);
+  const original = Object.getOwnPropertyDescriptor(process, "emitWarning");
+  process.emitWarning = (warning: string | Error, ...rest: never[]) => {
+    if (!String(warning).includes("SQLite")) warn(warning, ...rest);
+  };
   try {
     const sqlite = process.getBuiltinModule("node:sqlite");
     if (sqlite === undefined) {
@@ -94,7 +96,7 @@ function loadSqlite(): typeof import("node:sqlite") {
     }
     return sqlite;
   } finally {
-    process.emitWarning = emitWarning;
+    if (original !== undefined) Object.defineProperty(process, "emitWarning", original);
   }
 }
 

@@ -136,7 +136,11 @@ export class StoreReader {
     return { run: record(row), spans: spans.map(readSpan) };
   }
 
-  /** The spans of traces, trace by trace. */
+  /**
+   * Reads traces one after the other.
+   *
+   * @yields the spans of each, ordered by start
+   */
   *traces(traceIds: Iterable<string>): Generator<StoredSpan[]> {
     const statement = this.#database.prepare(`${SPANS} WHERE s.trace_id = ? ORDER BY s.start_ns, s.id`);
     for (const traceId of traceIds) {
@@ -165,12 +169,13 @@ export class StoreReader {
     return rows.map((row) => String(row["trace_id"]));
   }
 
-  /** Services of which at least one stored span carries a run id. */
+  /** Services of which at least one stored span carries a run id, and those that run a distribution which writes it. */
   carryingServices(): Set<string> {
     const rows = this.#database
       .prepare(
         `SELECT DISTINCT r.service FROM resources r WHERE EXISTS
-         (SELECT 1 FROM spans s WHERE s.resource_id = r.id AND s.run_id IS NOT NULL)`,
+         (SELECT 1 FROM spans s WHERE s.resource_id = r.id AND s.run_id IS NOT NULL)
+         OR json_extract(r.attributes, '$."telemetry.distro.name"') = 'botanu'`,
       )
       .all();
     return new Set(rows.map((row) => String(row["service"])));

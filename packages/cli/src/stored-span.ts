@@ -12,6 +12,8 @@ export interface SpanEvent {
 export interface SpanLink {
   readonly traceId: string;
   readonly spanId: string;
+  /** `SpanFlags` of the link; 0 where the sender did not say. */
+  readonly flags?: number | undefined;
   readonly attributes: Attributes;
 }
 

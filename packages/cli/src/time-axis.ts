@@ -74,13 +74,13 @@ export class TimeAxis {
   ruler(label: (millis: number) => string): string {
     const start = this.#segments[0]?.start ?? 0;
     const total = label((this.#segments.at(-1)?.end ?? start) - start);
-    const cells = [...padded("0", total, this.columns)];
+    const cells = Array.from(padded("0", total, this.columns));
     for (const segment of this.#segments.filter((each) => each.cut)) {
       const text = label(segment.end - segment.start);
       const at = Math.round((segment.from + segment.to) / 2 - text.length / 2);
       const room = cells.slice(at - 1, at + text.length + 1);
       const free = at > 1 && at + text.length < this.columns && room.every((cell) => cell === " ");
-      if (free) cells.splice(at, text.length, ...text);
+      if (free) cells.splice(at, text.length, ...Array.from(text));
     }
     return cells.join("");
   }

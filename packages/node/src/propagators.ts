@@ -1,6 +1,6 @@
-import type { Destination } from "@botanu/core";
+import { OTEL_BAGGAGE_KEY, type Destination } from "@botanu/core";
 import { RunPropagator } from "@botanu/otel";
-import type { Context, TextMapPropagator } from "@opentelemetry/api";
+import type { Baggage, Context, TextMapPropagator } from "@opentelemetry/api";
 import { listOf, type Environment, type Warn } from "./environment.ts";
 import { requireOf, SDK } from "./otel-modules.ts";
 
@@ -34,7 +34,7 @@ export function propagatorFromEnvironment(options: PropagatorOptions): TextMapPr
       ? [new RunPropagator({ trust: options.trust, destination: options.destination, trace, baggage })]
       : [];
   const others = names.filter((name) => name !== "tracecontext" && name !== "baggage");
-  return composite([...own, ...others.flatMap((name) => guarded(stockPropagator(name, warn), options))]);
+  return composite([...own, ...others.flatMap((name) => guarded(name, stockPropagator(name, warn), options))]);
 }
 
 function stockPropagator(name: string, warn: Warn): TextMapPropagator[] {
@@ -59,15 +59,34 @@ const STOCK: Readonly<Record<string, readonly [string, string]>> = {
   jaeger: ["@opentelemetry/propagator-jaeger", "JaegerPropagator"],
 };
 
-/** Sends nothing where the destination rule lets no trace context go. */
-function guarded(propagators: readonly TextMapPropagator[], { destination }: PropagatorOptions): TextMapPropagator[] {
+/**
+ * Sends nothing where the destination rule lets too little go: these formats carry trace context, and Jaeger's carries
+ * baggage with it. What baggage says of a run is not believed of untrusted callers in this form either.
+ */
+function guarded(
+  name: string,
+  propagators: readonly TextMapPropagator[],
+  { destination, trust }: PropagatorOptions,
+): TextMapPropagator[] {
   return propagators.map((propagator) => ({
     inject: (context, carrier, setter) => {
-      if (destination(context).trace) propagator.inject(context, carrier, setter);
+      const { baggage, trace } = destination(context);
+      if (trace && (baggage || name !== "jaeger")) propagator.inject(context, carrier, setter);
     },
-    extract: (context, carrier, getter) => propagator.extract(context, carrier, getter),
+    extract: (context, carrier, getter) => {
+      const found = propagator.extract(context, carrier, getter);
+      return trust ? found : withoutRun(found);
+    },
     fields: () => propagator.fields(),
   }));
+}
+
+function withoutRun(context: Context): Context {
+  const baggage = context.getValue(OTEL_BAGGAGE_KEY) as Baggage | undefined;
+  const own = (baggage?.getAllEntries() ?? []).map(([key]) => key).filter((key) => key.startsWith("botanu."));
+  return baggage === undefined || own.length === 0
+    ? context
+    : context.setValue(OTEL_BAGGAGE_KEY, baggage.removeEntries(...own));
 }
 
 function composite(propagators: readonly TextMapPropagator[]): TextMapPropagator {

@@ -234,6 +234,45 @@ describe("the preload", () => {
   });
 });
 
+describe("metrics and logs", () => {
+  it("run beside the spans where their variables name an exporter, and not otherwise", async () => {
+    const service = await start("express.cjs", {
+      env: { OTEL_METRICS_EXPORTER: "otlp", OTEL_METRIC_EXPORT_INTERVAL: "100", OTEL_METRIC_EXPORT_TIMEOUT: "90" },
+    });
+    await service.get("/work", INCOMING);
+    const paths = (): Set<string> => new Set(receiver.requests.map(({ url }) => url));
+    await expect.poll(paths, { timeout: 10_000 }).toContain("/v1/metrics");
+    await service.stop();
+    expect(paths()).toEqual(new Set(["/v1/metrics", "/v1/traces"]));
+    expect(runs().every(([, runId]) => runId === RUN)).toBe(true);
+  });
+});
+
+describe("enable", () => {
+  it("does in code what the preload does, once", async () => {
+    const service = await start("entry.mjs", { door: "--require", preload: `${built.folder}/names.cjs` });
+    await service.get(`/outside?host=api.listed.example&port=${upstream.port}`, INCOMING);
+    await service.stop();
+    expect(service.stderr()).toMatch(/^enabled present/);
+    expect(runs().length).toBeGreaterThan(2);
+    expect(runs().every(([, runId]) => runId === RUN)).toBe(true);
+    expect(receiver.spans[0]?.resource).toMatchObject({
+      "service.name": "entry",
+      "deployment.environment.name": "staging",
+    });
+    expect(upstream.requests.map(({ headers }) => "baggage" in headers && !("traceparent" in headers))).toEqual([
+      true,
+      true,
+    ]);
+  });
+
+  it("says that it was done where the preload has run", async () => {
+    const service = await start("entry.mjs");
+    await service.stop();
+    expect(service.stderr()).toContain("present present");
+  });
+});
+
 describe("the preload and hosts off the list", () => {
   const partner = { BOTANU_PROPAGATE_TO: "*.partner.example, api.listed.example" };
   it.each<[string, Record<string, string>, string, string[]]>([
@@ -296,9 +335,7 @@ describe("the preload and the end of the process", () => {
     const service = await start("plain.cjs", {
       env: { SHORT: "1", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" },
     });
-    const [code] = (await new Promise((resolve) => service.child.once("exit", (...result) => resolve(result)))) as [
-      number,
-    ];
+    const [code] = (await once(service.child, "exit")) as [number];
     expect(code).toBe(0);
   });
 
@@ -307,6 +344,12 @@ describe("the preload and the end of the process", () => {
     await service.get("/work", INCOMING);
     expect(await service.stop()).toMatchObject({ code: 7, signal: null });
     expect(runs().length).toBeGreaterThan(0);
+  });
+
+  it("does not count as a handler for libraries that step back when there are others", async () => {
+    const service = await start("express.cjs", { env: { COUNTING: "1" } });
+    await service.get("/work", INCOMING);
+    expect(await service.stop()).toMatchObject({ code: null, signal: "SIGTERM" });
   });
 
   it.each(["SIGTERM", "SIGINT"] as const)("ends by %s itself, so that the parent sees the signal", async (signal) => {

@@ -30,7 +30,7 @@ interface JsonAttribute {
 export interface Receiver {
   readonly url: string;
   readonly spans: ReceivedSpan[];
-  readonly requests: Array<{ readonly headers: IncomingHttpHeaders; readonly body: Buffer }>;
+  readonly requests: Array<{ readonly url: string; readonly headers: IncomingHttpHeaders; readonly body: Buffer }>;
   mode: "answer" | "hang" | "fail";
   close(): void;
 }
@@ -51,8 +51,9 @@ export async function startReceiver(): Promise<Receiver> {
       if (receiver.mode === "fail") return void response.writeHead(500).end();
       const sent = Buffer.concat(chunks);
       const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent;
-      receiver.requests.push({ headers: request.headers, body });
-      if (request.headers["content-type"] === "application/json") receiver.spans.push(...spansOf(body.toString()));
+      receiver.requests.push({ url: request.url ?? "", headers: request.headers, body });
+      if (request.url === "/v1/traces" && request.headers["content-type"] === "application/json")
+        receiver.spans.push(...spansOf(body.toString()));
       response.writeHead(200, { "content-type": request.headers["content-type"] }).end();
     });
   });
@@ -127,6 +128,14 @@ export async function buildPreload(): Promise<{ readonly folder: string; readonl
       ...options,
       entryPoints: [`${source}.ts`],
       outfile: doors["--import"],
+      bundle: true,
+      format: "esm",
+      external: ["@opentelemetry/*"],
+    }),
+    build({
+      ...options,
+      entryPoints: [join(PACKAGE, "src", "index.ts")],
+      outfile: join(folder, "index.js"),
       bundle: true,
       format: "esm",
       external: ["@opentelemetry/*"],
@@ -230,6 +239,11 @@ function tell(server) {
     process.channel.ref();
     server.close(() => setTimeout(() => process.exit(7), 300));
   });
+  if (process.env.COUNTING) process.on("SIGTERM", function own() {
+    if (process.listeners("SIGTERM").length > 1) return;
+    process.removeListener("SIGTERM", own);
+    process.kill(process.pid, "SIGTERM");
+  });
   if (process.env.SHORT) server.close();
 }
 `;
@@ -260,6 +274,11 @@ const SERVICES: Readonly<Record<string, string>> = {
   "express.mjs": `import express from "express";\nimport { get } from "node:http";\n${ROUTES}${EXPRESS}`,
   "plain.cjs": `const { createServer, get } = require("node:http");\n${ROUTES}${PLAIN}`,
   "plain.mjs": `import { createServer, get } from "node:http";\n${ROUTES}${PLAIN}`,
+  "entry.mjs": `import { enable } from "./index.js";
+const { status } = enable({ serviceName: "entry", environment: "staging", propagateTo: "api.listed.example" });
+process.stderr.write(status + " " + enable().status);
+await import("./express.mjs");
+`,
   // Lets any name lead to the loopback upstream, as a resolver in a cluster could.
   "names.cjs": `const dns = require("node:dns");
 dns.lookup = (host, options, done = options) =>

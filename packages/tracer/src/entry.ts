@@ -30,6 +30,7 @@ import {
   type BotanuTracer,
   type Invocation,
   type Link,
+  type ReadableSpan,
   type Span,
   SpanKind,
   type SpanOptions,
@@ -259,9 +260,17 @@ function startSpan(opening: Opening, run: RunContext | undefined): { span: Span;
   const untrusted = untrustedRunId && { [UNTRUSTED_RUN_ID]: untrustedRunId };
   const attributes: Attributes = { ...start.attributes, ...untrusted };
   const span = start.span ?? tracer.startSpan(start.name, spanOptions(start, attributes, startTime), context);
-  start.span?.setAttributes({ ...attributes, ...(run && runAttributes(run)) });
+  if (start.span) {
+    if (getRun(base) !== run) forgetRun(start.span);
+    start.span.setAttributes({ ...attributes, ...(run && runAttributes(run)) });
+  }
   const active = start.span ? (getSpan(context) ?? span) : span;
   return { span, context: setScope(tracer.contextWith(context, active), getScope(base)?.span) };
+}
+
+/** Takes from a span what says that it belongs to a run: a host may have believed a caller that is not trusted here. */
+function forgetRun(span: Span & Partial<Pick<ReadableSpan, "attributes">>): void {
+  for (const key in span.attributes) if (/^botanu\.[a-z_]+$/.test(key)) delete span.attributes[key];
 }
 
 function spanOptions(start: EntryStart, attributes: Attributes, startTime: number | undefined): SpanOptions {

@@ -5,6 +5,7 @@ import type { WaitUntil } from "@botanu/tracer";
 /** `ExecutionContext`. */
 export interface ExecutionContext extends WaitUntil {
   passThroughOnException(): void;
+  readonly props: unknown;
 }
 
 /** `ScheduledController`. */
