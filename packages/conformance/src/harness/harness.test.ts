@@ -118,7 +118,9 @@ describe.each([
       { url, arguments: [] },
       { url, arguments: [] },
     ]);
-    const ids = await Promise.all(Array.from({ length: 20 }, async () => (await post(app.url, [], body))["x-botanu-run-id"]));
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, async () => (await post(app.url, [], body))["x-botanu-run-id"]),
+    );
     const sent = seen.map((headers) => /botanu\.run_id=([^,]+)/.exec(String(headers["baggage"]))?.[1]);
     expect(new Set(ids).size).toBe(20);
     expect(sent.toSorted()).toEqual([...ids, ...ids].toSorted());
@@ -133,12 +135,16 @@ describe.each([
 function post(url: string, fields: readonly (readonly [string, string])[], body: string): Promise<IncomingHttpHeaders> {
   return new Promise((resolve, reject) => {
     const headers = [...fields.flat(), "content-type", "application/json", "host", new URL(url).host];
-    const outgoing = request(url, { method: "POST", headers: [...headers, "content-length", String(body.length)] }, (reply) => {
-      reply.resume().on("end", () => {
-        if (reply.statusCode === 200) resolve(reply.headers);
-        else reject(new Error(`answered ${reply.statusCode}`));
-      });
-    });
+    const outgoing = request(
+      url,
+      { method: "POST", headers: [...headers, "content-length", String(body.length)] },
+      (reply) => {
+        reply.resume().on("end", () => {
+          if (reply.statusCode === 200) resolve(reply.headers);
+          else reject(new Error(`answered ${reply.statusCode}`));
+        });
+      },
+    );
     outgoing.on("error", reject).end(body);
   });
 }
