@@ -10,7 +10,7 @@ type ReadableSpans = Parameters<SpanExporter["export"]>[0];
 export class BoundedExporter implements SpanExporter {
   readonly #exporter: SpanExporter;
   readonly #onAbandon: () => void;
-  readonly #pending = new Set<(result: ExportResult) => void>();
+  readonly #pending = new Map<(result: ExportResult) => void, Promise<void>>();
 
   /** `onAbandon` ends what `exporter` has under way. */
   constructor(exporter: SpanExporter, onAbandon: () => void = () => undefined) {
@@ -19,10 +19,14 @@ export class BoundedExporter implements SpanExporter {
   }
 
   export(spans: ReadableSpans, done: (result: ExportResult) => void): void {
+    let settle = (): void => undefined;
+    const settled = new Promise<void>((resolve) => (settle = resolve));
     const once = (result: ExportResult): void => {
-      if (this.#pending.delete(once)) done(result);
+      if (!this.#pending.delete(once)) return;
+      settle();
+      done(result);
     };
-    this.#pending.add(once);
+    this.#pending.set(once, settled);
     try {
       this.#exporter.export(spans, once);
     } catch (error) {
@@ -30,9 +34,9 @@ export class BoundedExporter implements SpanExporter {
     }
   }
 
-  /** Waits for the exports under way. */
+  /** Waits for the exports under way, until they answer or are given up, and holds the process no longer than that. */
   async forceFlush(): Promise<void> {
-    await this.#exporter.forceFlush?.();
+    await Promise.all(this.#pending.values());
   }
 
   shutdown(): Promise<void> {
@@ -42,7 +46,8 @@ export class BoundedExporter implements SpanExporter {
   /** Fails every export under way. */
   abandon(): void {
     this.#onAbandon();
-    for (const done of this.#pending) done({ code: 1, error: new Error("given up, because the process is ending") });
+    for (const done of this.#pending.keys())
+      done({ code: 1, error: new Error("given up, because the process is ending") });
   }
 }
 

@@ -46,6 +46,19 @@ describe("BoundedExporter", () => {
     expect([results, aborted]).toEqual([[0, 11], 1]);
   });
 
+  it("waits for exports under way, and no longer than until they are given up", async () => {
+    const inner = { export: () => undefined, forceFlush: never, shutdown: () => Promise.resolve() };
+    const exporter = new BoundedExporter(inner);
+    await exporter.forceFlush();
+    exporter.export([], () => undefined);
+    let flushed = false;
+    const flush = exporter.forceFlush().then(() => (flushed = true));
+    await Promise.resolve();
+    expect(flushed).toBe(false);
+    exporter.abandon();
+    await flush;
+  });
+
   it("turns a throwing exporter into a failed export", () => {
     const inner = {
       export: () => {

@@ -331,12 +331,22 @@ describe("the preload and the end of the process", () => {
     },
   );
 
-  it("a receiver that is not there does not keep a process from running out of work", async () => {
-    const service = await start("plain.cjs", {
-      env: { SHORT: "1", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" },
-    });
+  it.each([
+    ["is not there", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" }],
+    ["does not answer", {}],
+  ])("a receiver that %s keeps a process that ran out of work no longer than the limit", async (_, env) => {
+    receiver.mode = "hang";
+    const service = await start("short.cjs", { env: { BOTANU_FLUSH_TIMEOUT: "300", ...env } });
+    const begin = performance.now();
     const [code] = (await once(service.child, "exit")) as [number];
-    expect(code).toBe(0);
+    expect(code).toBe(3);
+    expect(performance.now() - begin).toBeLessThan(2_000);
+  });
+
+  it("a process that ran out of work hands over its spans first", async () => {
+    const service = await start("short.cjs");
+    await once(service.child, "exit");
+    expect(receiver.spans.map((span) => span.name)).toEqual(["GET"]);
   });
 
   it("leaves exit code and timing to the service's own handler, and flushes beside it", async () => {
@@ -363,6 +373,7 @@ describe("the preload and the end of the process", () => {
 describe("the preload and settings that cannot be", () => {
   it.each([
     ["a propagator list without baggage", { OTEL_PROPAGATORS: "tracecontext" }, "OTEL_PROPAGATORS leaves baggage out"],
+    ["a configuration file", { OTEL_CONFIG_FILE: "/nowhere.yaml" }, "OTEL_CONFIG_FILE is not read"],
     ["a host rule that is none", { BOTANU_PROPAGATE_TO: "https://host/x" }, "BOTANU_PROPAGATE_TO holds"],
     [
       "an exporter that is none",

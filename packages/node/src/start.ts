@@ -75,6 +75,8 @@ export function enable(options: EnableOptions = {}): Enabled {
     );
     return { status: "present", flush: () => Promise.resolve(true) };
   }
+  if (textOf(env, "OTEL_CONFIG_FILE") !== undefined)
+    warn("OTEL_CONFIG_FILE is not read by @botanu/node; the variables are.");
   const guard = createOutgoingGuard(options, env, warn);
   const resource = detectResource(requireOwn("@opentelemetry/resources"), options, env, warn);
   const exporting = isOn(env, "OTEL_SDK_DISABLED", warn) ? undefined : startExporting(api, env);

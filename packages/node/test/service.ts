@@ -244,7 +244,6 @@ function tell(server) {
     process.removeListener("SIGTERM", own);
     process.kill(process.pid, "SIGTERM");
   });
-  if (process.env.SHORT) server.close();
 }
 `;
 
@@ -274,6 +273,12 @@ const SERVICES: Readonly<Record<string, string>> = {
   "express.mjs": `import express from "express";\nimport { get } from "node:http";\n${ROUTES}${EXPRESS}`,
   "plain.cjs": `const { createServer, get } = require("node:http");\n${ROUTES}${PLAIN}`,
   "plain.mjs": `import { createServer, get } from "node:http";\n${ROUTES}${PLAIN}`,
+  // One failed request, then nothing more to do.
+  "short.cjs": `const { get } = require("node:http");
+process.send(0);
+process.channel.unref();
+get("http://127.0.0.1:1/").on("error", () => (process.exitCode = 3));
+`,
   "entry.mjs": `import { enable } from "./index.js";
 const { status } = enable({ serviceName: "entry", environment: "staging", propagateTo: "api.listed.example" });
 process.stderr.write(status + " " + enable().status);
