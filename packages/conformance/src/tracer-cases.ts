@@ -15,6 +15,7 @@ const FROM_CALLER = {
 export function tracerCases(library: Library, host: Host): Case[] {
   return [
     ...runCases(library),
+    ...deliveryCases(library),
     ...entryCases(library),
     ...fetchCases(library),
     ...(host.store ? storeCases(library) : []),
@@ -95,6 +96,11 @@ function runCases(library: Library): Case[] {
         assert(typeof span?.attributes["botanu.run.duration_ms"] === "number", "no duration");
       },
     },
+  ];
+}
+
+function deliveryCases(library: Library): Case[] {
+  return [
     {
       title: "tracer: invocations that overlap keep their spans apart",
       run: async () => {
@@ -121,7 +127,7 @@ function runCases(library: Library): Case[] {
         const tracer = library.tracer.createTracer({ exporter });
         const invocation = tracer.startInvocation();
         assertEqual(
-          withRun({ workflow: "w", context: invocation.context, tracer }, () => 7),
+          library.tracer.withRun({ workflow: "w", context: invocation.context, tracer }, () => 7),
           7,
         );
         await invocation.flush();

@@ -123,7 +123,8 @@ describe.each([
     );
     const sent = seen.map((headers) => /botanu\.run_id=([^,]+)/.exec(String(headers["baggage"]))?.[1]);
     expect(new Set(ids).size).toBe(20);
-    expect(sent.toSorted()).toEqual([...ids, ...ids].toSorted());
+    expect(sent).toHaveLength(40);
+    for (const id of ids) expect(sent.filter((each) => each === id)).toHaveLength(2);
   });
 
   it("anything but a list of instructions is refused", async () => {

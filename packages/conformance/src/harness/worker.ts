@@ -1,10 +1,10 @@
 import { botanuFetch } from "@botanu/tracer";
-import { instrument } from "@botanu/workers";
+import { instrument, type WorkerHandler } from "@botanu/workers";
 
 import { carryOut, readInstructions } from "./instruction.ts";
 
 /** A Worker, traced the way its users would trace it. */
-export default instrument(
+const worker: WorkerHandler<unknown> = instrument(
   {
     async fetch(request: Request): Promise<Response> {
       const instructions = readInstructions(await request.json());
@@ -15,3 +15,5 @@ export default instrument(
   },
   { workflow: "harness", serviceName: "harness-workers" },
 );
+
+export default worker;
