@@ -14,7 +14,12 @@ const BUNDLES = [
   { name: "otlp (JSON)", source: 'export * from "@botanu/otlp"', forbid: [...FOREIGN, "node:", "x-protobuf"] },
   { name: "tracer", source: 'export * from "@botanu/tracer"', forbid: [...FOREIGN, "node:", "resourceSpans"] },
   { name: "hono", source: 'export * from "@botanu/hono"', forbid: [...FOREIGN, "x-protobuf"] },
-  { name: "workers", source: 'export * from "@botanu/workers"', forbid: [...FOREIGN, "x-protobuf"], nodeBuiltins: ["node:async_hooks"] },
+  {
+    name: "workers",
+    source: 'export * from "@botanu/workers"',
+    forbid: [...FOREIGN, "x-protobuf"],
+    nodeBuiltins: ["node:async_hooks"],
+  },
   { name: "express", source: 'export * from "@botanu/express"', forbid: [...FOREIGN, "x-protobuf"] },
 ];
 
@@ -30,14 +35,18 @@ for (const bundle of BUNDLES) {
   const gzip = gzipSync(text, { level: 9 }).length;
   if (found.length > 0) failed += 1;
   const verdict = found.length > 0 ? `  must not contain ${found.map((each) => JSON.stringify(each)).join(", ")}` : "";
-  process.stdout.write(`${bundle.name.padEnd(14)} ${String(text.length).padStart(7)} B  ${String(gzip).padStart(6)} B gzip${verdict}\n`);
+  process.stdout.write(
+    `${bundle.name.padEnd(14)} ${String(text.length).padStart(7)} B  ${String(gzip).padStart(6)} B gzip${verdict}\n`,
+  );
 }
 process.exitCode = failed > 0 ? 1 : 0;
 
 async function bundled(source) {
   const result = await build({
     stdin: { contents: source, resolveDir: ROOT, loader: "ts" },
-    alias: Object.fromEntries(Object.entries(packages).map(([name, folder]) => [`@botanu/${name}`, `${ROOT}packages/${folder}/src`])),
+    alias: Object.fromEntries(
+      Object.entries(packages).map(([name, folder]) => [`@botanu/${name}`, `${ROOT}packages/${folder}/src`]),
+    ),
     bundle: true,
     minify: true,
     write: false,

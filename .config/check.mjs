@@ -17,7 +17,11 @@ const CHECKS = [
   ["lint", "oxlint", ["--type-aware", "--deny-warnings", "--quiet"]],
   ["boundaries", "turbo", ["boundaries", "--no-update-notifier"]],
   ["format", "oxfmt", ["--check"]],
-  ["unused code and dependencies", "knip", ["--config", ".config/knip.json", "--no-progress"]],
+  [
+    "unused files and unlisted dependencies",
+    "knip",
+    ["--config", ".config/knip.json", "--no-progress", "--include", "files,unlisted,unresolved"],
+  ],
   ["bundles", "node", [".config/bundles.mjs"]],
   ["tracked text", "node", [".config/tracked-text.mjs"]],
   ["manifests and exported types", "node", [".config/published.mjs", ...published]],

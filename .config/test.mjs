@@ -13,11 +13,21 @@ const folder = mkdtempSync(join(tmpdir(), "botanu-test-"));
 const report = join(folder, "report.json");
 
 const checked = only.length > 0 || run("node", [".config/check.mjs"]) === 0;
-const suites = run("vitest", ["run", "--config", ".config/vitest.config.ts", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...only]);
+const suites = run("vitest", [
+  "run",
+  "--config",
+  ".config/vitest.config.ts",
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=${report}`,
+  ...only,
+]);
 const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8"));
 rmSync(folder, { recursive: true, force: true });
 
-process.stdout.write(`took ${((Date.now() - started) / 1000).toFixed(0)} s${checked ? "" : "; a check failed, see above"}\n`);
+process.stdout.write(
+  `took ${((Date.now() - started) / 1000).toFixed(0)} s${checked ? "" : "; a check failed, see above"}\n`,
+);
 process.stdout.write(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped\n`);
 process.exitCode = checked && suites === 0 && numPassedTests > 0 ? 0 : 1;
 

@@ -45,7 +45,10 @@ export async function bundleFile(path: string, options: BundleOptions = {}): Pro
 const nodeBuiltinsWithoutPrefix = {
   name: "node-builtins",
   setup(plugin: import("esbuild").PluginBuild): void {
-    plugin.onResolve({ filter: /^(async_hooks|buffer|events|util)$/ }, ({ path }) => ({ path, namespace: "node-builtin" }));
+    plugin.onResolve({ filter: /^(async_hooks|buffer|events|util)$/ }, ({ path }) => ({
+      path,
+      namespace: "node-builtin",
+    }));
     plugin.onLoad({ filter: /.*/, namespace: "node-builtin" }, ({ path }) => ({
       contents: `export * from "node:${path}"; export { default } from "node:${path}";`,
       loader: "js",

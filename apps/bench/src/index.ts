@@ -10,7 +10,9 @@ import { measure, roundRobin } from "./processes.ts";
 import { holds, markdown, type Row } from "./rows.ts";
 import { type Delivery, deliver } from "./workerd-delivery.ts";
 
-const { values } = parseArgs({ options: { json: { type: "string" }, only: { type: "string" }, rounds: { type: "string", default: "5" } } });
+const { values } = parseArgs({
+  options: { json: { type: "string" }, only: { type: "string" }, rounds: { type: "string", default: "5" } },
+});
 const ROUNDS = Number(values.rounds);
 const OURS = "botanu";
 const PLAIN = "sdk-trace-base 2.12";
@@ -35,8 +37,14 @@ const rows: Row[] = [];
 const steps: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ["size", sizes],
   ["span", () => ratio("span", 0.3, [OURS, PLAIN, "sdk-trace 3.1"])],
-  ["baggage.extract", () => ratio("baggage.extract", 0.5, [OURS, PLAIN, "sdk-trace 3.1"], "@opentelemetry/core 2.12 = 1")],
-  ["baggage.inject", () => ratio("baggage.inject", 0.5, [OURS, PLAIN, "sdk-trace 3.1"], "@opentelemetry/core 2.12 = 1")],
+  [
+    "baggage.extract",
+    () => ratio("baggage.extract", 0.5, [OURS, PLAIN, "sdk-trace 3.1"], "@opentelemetry/core 2.12 = 1"),
+  ],
+  [
+    "baggage.inject",
+    () => ratio("baggage.inject", 0.5, [OURS, PLAIN, "sdk-trace 3.1"], "@opentelemetry/core 2.12 = 1"),
+  ],
   ["otlp.json", () => ratio("otlp.json", 0.6, [OURS, PLAIN], "otlp-transformer 0.223 = 1")],
   ["otlp.protobuf", () => ratio("otlp.protobuf", 0.6, [OURS, PLAIN], "otlp-transformer 0.223 = 1")],
   ["request", requests],
@@ -71,14 +79,22 @@ async function sizes(): Promise<Row[]> {
     if (name !== OURS) peers[name] = kib(await bundleFile(file, { external }));
   }
   return [
-    { id: "size.core", unit: "KiB gzip", ours: kib(core), goal: 2, peers: { "everything that core exports": kib(everything) } },
+    {
+      id: "size.core",
+      unit: "KiB gzip",
+      ours: kib(core),
+      goal: 2,
+      peers: { "everything that core exports": kib(everything) },
+    },
     { id: "size.workers", unit: "KiB gzip", ours: kib(ours), goal: 6, peers },
   ];
 }
 
 /** Time of one operation; the plain 2.12 line is 1. */
 async function ratio(name: string, goal: number, libraries: readonly string[], unit = `${PLAIN} = 1`): Promise<Row[]> {
-  const subjects = libraries.map((library) => [library, () => measure("time-case.ts", [LIBRARIES[library] ?? "", name])] as const);
+  const subjects = libraries.map(
+    (library) => [library, () => measure("time-case.ts", [LIBRARIES[library] ?? "", name])] as const,
+  );
   const times = await roundRobin(Object.fromEntries(subjects), ROUNDS);
   const of = (library: string): number => (times[library]?.best ?? Number.NaN) / (times[PLAIN]?.best ?? Number.NaN);
   const peers = Object.fromEntries(libraries.filter((each) => each !== OURS).map((each) => [each, of(each)]));
@@ -94,7 +110,9 @@ async function requests(): Promise<Row[]> {
     bundles[name] = path;
   }
   const subjects = (kind: string) =>
-    Object.fromEntries(Object.entries(bundles).map(([name, path]) => [name, () => measure("run-handler.ts", [path, kind])]));
+    Object.fromEntries(
+      Object.entries(bundles).map(([name, path]) => [name, () => measure("run-handler.ts", [path, kind])]),
+    );
   const cpu = await roundRobin(subjects("cpu"), ROUNDS);
   const heap = await roundRobin(subjects("heap"), 3);
   const plain = cpu[PLAIN]?.best ?? Number.NaN;
@@ -124,8 +142,16 @@ async function deliveries(): Promise<Row[]> {
     const { text } = await bundleFile(file);
     results[name] = [await deliver(text, 20), await deliver(text, 200)];
   }
-  const row = (id: string, unit: string, goal: number, atLeast: boolean, pick: (pair: readonly [Delivery, Delivery]) => number): Row => {
-    const { [OURS]: ours, ...peers } = Object.fromEntries(Object.entries(results).map(([name, pair]) => [name, pick(pair)]));
+  const row = (
+    id: string,
+    unit: string,
+    goal: number,
+    atLeast: boolean,
+    pick: (pair: readonly [Delivery, Delivery]) => number,
+  ): Row => {
+    const { [OURS]: ours, ...peers } = Object.fromEntries(
+      Object.entries(results).map(([name, pair]) => [name, pick(pair)]),
+    );
     return { id, unit, ours: ours ?? Number.NaN, goal, atLeast, peers };
   };
   return [

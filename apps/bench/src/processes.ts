@@ -7,7 +7,9 @@ const TIMEOUT_MILLIS = 120_000;
 /** Runs a program of this folder in a process of its own and reads the one number that it prints. */
 export async function measure(program: string, args: readonly string[]): Promise<number> {
   const file = new URL(program, import.meta.url).pathname;
-  const { stdout } = await run(process.execPath, ["--no-warnings", "--expose-gc", file, ...args], { timeout: TIMEOUT_MILLIS });
+  const { stdout } = await run(process.execPath, ["--no-warnings", "--expose-gc", file, ...args], {
+    timeout: TIMEOUT_MILLIS,
+  });
   const value = Number(stdout.trim());
   if (!Number.isFinite(value)) throw new Error(`${program} ${args.join(" ")} printed ${JSON.stringify(stdout)}`);
   return value;

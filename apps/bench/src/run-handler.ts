@@ -63,8 +63,14 @@ async function requests(count: number): Promise<void> {
 
 async function oneRequest(): Promise<void> {
   const pending: Promise<unknown>[] = [];
-  const ctx = { waitUntil: (promise: Promise<unknown>) => pending.push(promise), passThroughOnException: () => undefined };
-  const headers = { traceparent: freshTraceparent(), baggage: "botanu.run_id=019a2f6e-7c11-7e3f-a557-0d7be0a5b1c2,botanu.workflow=order" };
+  const ctx = {
+    waitUntil: (promise: Promise<unknown>) => pending.push(promise),
+    passThroughOnException: () => undefined,
+  };
+  const headers = {
+    traceparent: freshTraceparent(),
+    baggage: "botanu.run_id=019a2f6e-7c11-7e3f-a557-0d7be0a5b1c2,botanu.workflow=order",
+  };
   const response = await handler.fetch(new Request("http://127.0.0.1/", { headers }), { UPSTREAM, SINK }, ctx);
   await response.text();
   for (let index = 0; index < pending.length; index++) await pending[index]?.catch(() => undefined);
@@ -74,4 +80,3 @@ function freshTraceparent(): string {
   const [high = "", low = ""] = crypto.randomUUID().split("-").slice(3);
   return `00-${crypto.randomUUID().replaceAll("-", "")}-${high}${low}-01`;
 }
-

@@ -52,7 +52,8 @@ export async function deliver(script: string, count: number): Promise<Delivery> 
     return {
       complete: traceIds.filter((traceId) => (arrived.get(traceId)?.length ?? 0) >= expected).length,
       postsPerRequest: state.posts / count,
-      runIdShare: spans.filter((span) => span.attributes?.some(({ key }) => key === RUN_ID)).length / Math.max(1, spans.length),
+      runIdShare:
+        spans.filter((span) => span.attributes?.some(({ key }) => key === RUN_ID)).length / Math.max(1, spans.length),
     };
   } finally {
     await worker.dispose();
@@ -81,7 +82,9 @@ async function quiet(state: { last: number }): Promise<void> {
 }
 
 function spansOf(request: { resourceSpans?: { scopeSpans?: { spans?: SinkSpan[] }[] }[] }): SinkSpan[] {
-  return (request.resourceSpans ?? []).flatMap(({ scopeSpans }) => (scopeSpans ?? []).flatMap(({ spans }) => spans ?? []));
+  return (request.resourceSpans ?? []).flatMap(({ scopeSpans }) =>
+    (scopeSpans ?? []).flatMap(({ spans }) => spans ?? []),
+  );
 }
 
 async function listen(answer: (request: IncomingMessage) => Promise<string>): Promise<Server> {

@@ -32,7 +32,9 @@ export async function check(): Promise<number> {
   for (const broken of BREAKS) results.push(await namesTheBreak(broken));
   const failed = results.flat().filter((each) => !each);
   const verdict = failed.length === 0 ? "all hold" : `${failed.length} do not hold`;
-  process.stdout.write(`${results.flat().length} assertions, ${verdict}, in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+  process.stdout.write(
+    `${results.flat().length} assertions, ${verdict}, in ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+  );
   return failed.length === 0 ? 0 : 1;
 }
 
@@ -65,7 +67,13 @@ async function stock(): Promise<boolean[]> {
 async function namesTheBreak(broken: Break): Promise<boolean[]> {
   const { coverage } = await play(brokenScenario(broken), false);
   const rules = coverage.findings.map((finding) => finding.rule);
-  return [assert(`coverage names the broken ${broken}`, rules.some((rule) => NAMED_BY[broken].includes(rule)), rules)];
+  return [
+    assert(
+      `coverage names the broken ${broken}`,
+      rules.some((rule) => NAMED_BY[broken].includes(rule)),
+      rules,
+    ),
+  ];
 }
 
 async function play(scenario: Scenario, aloud: boolean): Promise<Outcome> {

@@ -46,7 +46,11 @@ app.post("/orders", async (c) => {
 async function takeIn(url: string, order: Order): Promise<Response> {
   let response = new Response(null, { status: 503 });
   for (let attempt = 1; attempt <= INTAKE_ATTEMPTS && response.status === 503; attempt++) {
-    response = await outgoingFetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(order) });
+    response = await outgoingFetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(order),
+    });
   }
   return response;
 }
@@ -69,7 +73,8 @@ const worker = instrument(app, (env: Bindings) => ({
 export default {
   fetch(request: Request, env: Bindings, ctx: ExecutionContext): Response | Promise<Response> {
     // A Worker whose export nobody waits for is gone with its answer.
-    const waiting = env.BROKEN === "flush" ? { ...ctx, waitUntil: () => undefined, passThroughOnException: () => undefined } : ctx;
+    const waiting =
+      env.BROKEN === "flush" ? { ...ctx, waitUntil: () => undefined, passThroughOnException: () => undefined } : ctx;
     return worker.fetch(request, env, waiting);
   },
 };

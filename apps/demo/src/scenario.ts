@@ -27,7 +27,8 @@ export const STOCK: Scenario = {
 };
 
 const BROKEN: Readonly<Record<Break, string>> = {
-  baggage: "a gateway between the Worker and the orders service forwards traceparent and drops the headers it does not know",
+  baggage:
+    "a gateway between the Worker and the orders service forwards traceparent and drops the headers it does not know",
   flush: "the entry Worker answers and is gone: its spans are made, and never sent",
   sampling: "the caller's traceparent says «not sampled», and the entry Worker was told to obey it",
 };

@@ -19,7 +19,12 @@ const STOCK = "@opentelemetry/auto-instrumentations-node/register";
 export async function startServices({ collector, stock }: ServicesOptions): Promise<Services> {
   const preloads = [import.meta.resolve(stock ? STOCK : OURS)];
   const start = (name: string, file: string): Promise<ServiceProcess> =>
-    startService({ name, file: new URL(`services/${file}`, import.meta.url), preloads, env: environment(name, collector) });
+    startService({
+      name,
+      file: new URL(`services/${file}`, import.meta.url),
+      preloads,
+      env: environment(name, collector),
+    });
   const started = await Promise.allSettled([start("orders-api", "orders.cjs"), start("notify-api", "notify.mjs")]);
   const [orders, notify] = started;
   if (orders?.status === "fulfilled" && notify?.status === "fulfilled") {

@@ -75,7 +75,8 @@ export async function startStory(scenario: Scenario): Promise<Story> {
 
 async function placeOrder(edge: URL, scenario: Scenario, openStore: () => RunStore): Promise<PlacedOrder> {
   const headers: Record<string, string> = { "content-type": "application/json" };
-  if (scenario.broken === "sampling") headers.traceparent = `00-${randomUUID().replaceAll("-", "")}-00f067aa0ba902b7-00`;
+  if (scenario.broken === "sampling")
+    headers.traceparent = `00-${randomUUID().replaceAll("-", "")}-00f067aa0ba902b7-00`;
   const body = JSON.stringify({ id: `order-${randomUUID().slice(0, 8)}`, customer: "acme" });
   const response = await fetch(new URL("/orders", edge), { method: "POST", headers, body });
   await response.text();

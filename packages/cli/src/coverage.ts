@@ -124,7 +124,12 @@ class Coverage {
       return;
     }
     for (const span of trace.spans) if (this.#isWanted(trace, span)) this.#count(trace, span);
-    for (const rule of [secondRuns(trace), orphans(trace, this.#options.now), largeBaggage(trace), unsampledLinks(trace)]) {
+    for (const rule of [
+      secondRuns(trace),
+      orphans(trace, this.#options.now),
+      largeBaggage(trace),
+      unsampledLinks(trace),
+    ]) {
       for (const sighting of rule) if (this.#isWanted(trace, sighting.span)) see(this.#seen, sighting);
     }
     for (const call of calls(trace)) if (this.#isWanted(trace, call.span)) this.#listen(call);

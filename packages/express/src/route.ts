@@ -30,7 +30,11 @@ export function watchRoute(req: Request, entered: (pattern: string) => void): vo
   });
 }
 
-function watch<K extends "baseUrl" | "route">(routed: Routed, key: K, changed: (to: Routed[K], from: Routed[K]) => void): void {
+function watch<K extends "baseUrl" | "route">(
+  routed: Routed,
+  key: K,
+  changed: (to: Routed[K], from: Routed[K]) => void,
+): void {
   let value = routed[key];
   Object.defineProperty(routed, key, {
     get: () => value,

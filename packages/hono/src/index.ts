@@ -32,6 +32,6 @@ export const botanu: Botanu = /* @__PURE__ */ createBotanu({
 function withEnvironment(options: OtlpExporterOptions, variables: Variables): OtlpExporterOptions {
   const texts = Object.entries(variables).filter((entry): entry is [string, string] => typeof entry[1] === "string");
   const { url, endpoint, ...rest } = otlpOptionsFromEnv(Object.fromEntries(texts), (message) => diag().warn(message));
-  const target = options.url ?? options.endpoint ? undefined : { url, endpoint };
+  const target = (options.url ?? options.endpoint) ? undefined : { url, endpoint };
   return { ...rest, ...target, ...options };
 }

@@ -2,7 +2,16 @@ import { get, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve, type ServerType } from "@hono/node-server";
 import { setDiag } from "@botanu/core";
-import { activeRun, batchSpans, botanuFetch, createFetch, createTracer, step, type SpanExporter } from "@botanu/tracer";
+import {
+  activeRun,
+  batchSpans,
+  botanuFetch,
+  createFetch,
+  createTracer,
+  step,
+  type SpanExporter,
+  type SpanProcessor,
+} from "@botanu/tracer";
 import { OtlpTraceExporter } from "@botanu/otlp";
 import { Hono, type Context } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -43,13 +52,17 @@ async function listen(app: Hono<BotanuEnv>): Promise<string> {
 function orders(options: BotanuOptions = {}): Hono<BotanuEnv> {
   const app = new Hono<BotanuEnv>();
   app.use(botanu({ workflow: "orders", ...quick(), ...options }));
-  app.get("/orders/:id", (c) => c.json({ id: c.req.param("id"), run: c.var.botanu?.runId, active: activeRun()?.runId }));
+  app.get("/orders/:id", (c) =>
+    c.json({ id: c.req.param("id"), run: c.var.botanu?.runId, active: activeRun()?.runId }),
+  );
   return app;
 }
 
 describe("a request on Node", () => {
   it("makes a server span named by the route, and the run span below it", async () => {
-    const url = await listen(orders({ eventId: (c) => c.req.param("id") ?? c.req.path.slice(8), customerId: () => "acme" }));
+    const url = await listen(
+      orders({ eventId: (c) => c.req.param("id") ?? c.req.path.slice(8), customerId: () => "acme" }),
+    );
     const response = await fetch(`${url}/orders/7?token=s3cret&page=2`, { headers: { "user-agent": "probe/1" } });
     const body = (await response.json()) as { run: string; active: string };
     expect(response.headers.get("x-botanu-run-id")).toBe(body.run);
@@ -210,7 +223,8 @@ describe("a request on Node", () => {
     const proxied = await fetch(`${url}/proxied`);
     expect([head.status, empty.status, proxied.status]).toEqual([200, 204, 200]);
     expect(await proxied.json()).toEqual({ up: true });
-    for (const response of [head, empty, proxied]) expect(response.headers.get("x-botanu-run-id")).toMatch(/^[\da-f-]{36}$/);
+    for (const response of [head, empty, proxied])
+      expect(response.headers.get("x-botanu-run-id")).toMatch(/^[\da-f-]{36}$/);
     const names = (await collector.received(6)).map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(["HEAD /orders/:id", "GET /empty", "GET /proxied"]));
   });
@@ -237,7 +251,10 @@ describe("whose run it is", () => {
     expect(run).toMatchObject({ workflow: "orders" });
     expect(run.runId).not.toBe(RUN_ID);
     const server = only(await collector.received(3), "GET /call");
-    expect(server).toMatchObject({ traceId: TRACE_ID, attributes: { "botanu.untrusted.run_id": RUN_ID, "botanu.run_id": run.runId } });
+    expect(server).toMatchObject({
+      traceId: TRACE_ID,
+      attributes: { "botanu.untrusted.run_id": RUN_ID, "botanu.run_id": run.runId },
+    });
     expect(collector.spans.filter((span) => "botanu.untrusted.run_id" in span.attributes)).toEqual([server]);
     const { headers } = upstream.requests[0] ?? {};
     expect(headers?.baggage).toMatch(/^botanu\.run_id=.*,team=blue$/);
@@ -251,7 +268,11 @@ describe("whose run it is", () => {
     await fetch(`${url}/call`, { headers: { ...CALLER, "x-gate": "key" } });
     const spans = await collector.received(3);
     for (const span of spans) {
-      expect(span.attributes).toMatchObject({ "botanu.run_id": RUN_ID, "botanu.workflow": "intake", "botanu.customer_id": "acme" });
+      expect(span.attributes).toMatchObject({
+        "botanu.run_id": RUN_ID,
+        "botanu.workflow": "intake",
+        "botanu.customer_id": "acme",
+      });
       expect(span.attributes).not.toHaveProperty("botanu.untrusted.run_id");
     }
     expect(spans.map(({ name }) => name).toSorted()).toEqual(["GET", "GET /call", "botanu.run/intake"]);
@@ -366,7 +387,12 @@ describe("what is read from a request", () => {
   });
 
   it.each<[string, NonNullable<BotanuOptions["eventId"]>]>([
-    ["throws", () => { throw new Error("secret of the caller"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("secret of the caller");
+      },
+    ],
     ["rejects", () => Promise.reject(new Error("secret of the caller"))],
     ["gives something that is no id", () => ({}) as never],
   ])("is left out with at most one warning when its reader %s", async (_, eventId) => {
@@ -395,11 +421,28 @@ describe("what is read from a request", () => {
 });
 
 describe("telemetry that fails", () => {
+  const silent: SpanExporter = { export: (_spans, done) => done({ code: 0 }), shutdown: async () => undefined };
+  const fail = (): never => {
+    throw new Error("no");
+  };
+  const hostile: SpanProcessor = { onStart: fail, onEnd: fail, forceFlush: fail, shutdown: fail };
   const failing: Array<[string, () => BotanuOptions]> = [
-    ["an exporter that throws", () => quick({ export: () => { throw new Error("no"); }, shutdown: async () => undefined })],
+    [
+      "an exporter that throws",
+      () =>
+        quick({
+          export: () => {
+            throw new Error("no");
+          },
+          shutdown: async () => undefined,
+        }),
+    ],
     ["an exporter that never answers", () => quick({ export: () => undefined, shutdown: async () => undefined })],
-    ["a collector that is not there", () => ({ url: "http://127.0.0.1:1/v1/traces", timeoutMillis: 50, maxAttempts: 1 })],
-    ["a tracer that throws", () => quick(undefined)],
+    [
+      "a collector that is not there",
+      () => ({ url: "http://127.0.0.1:1/v1/traces", timeoutMillis: 50, maxAttempts: 1 }),
+    ],
+    ["a processor that throws", () => ({ exporter: silent, processors: [hostile] })],
   ];
   it.each(failing)("changes nothing for the app: %s", async (_, options) => {
     const url = await listen(orders(options()));
@@ -495,9 +538,12 @@ describe("without a server", () => {
     const runs = new Set<string>();
     for (let time = 0; time < 3; time++) {
       const response = await new Promise<string>((resolve) => {
-        httpRequest({ host: url.hostname, port: url.port, path: "/orders/1", headers: { connection: "keep-alive" } }, (incoming) => {
-          incoming.resume().on("end", () => resolve(String(incoming.headers["x-botanu-run-id"])));
-        }).end();
+        httpRequest(
+          { host: url.hostname, port: url.port, path: "/orders/1", headers: { connection: "keep-alive" } },
+          (incoming) => {
+            incoming.resume().on("end", () => resolve(String(incoming.headers["x-botanu-run-id"])));
+          },
+        ).end();
       });
       runs.add(response);
     }

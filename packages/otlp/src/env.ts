@@ -14,7 +14,10 @@ const FILES = ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"];
  *
  * @see https://opentelemetry.io/docs/specs/otel/protocol/exporter/
  */
-export function otlpOptionsFromEnv(env: Environment, warn: (message: string) => void = () => undefined): OtlpExporterOptions {
+export function otlpOptionsFromEnv(
+  env: Environment,
+  warn: (message: string) => void = () => undefined,
+): OtlpExporterOptions {
   for (const name of FILES) {
     const variable = nameOf(env, name);
     if (variable !== undefined) warn(`${variable} cannot be honoured by fetch: give the exporter a fetch that uses it`);
@@ -39,11 +42,15 @@ export function otlpOptionsFromEnv(env: Environment, warn: (message: string) => 
  *
  * @see https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specify-protocol
  */
-export function otlpProtocolFromEnv(env: Environment, warn: (message: string) => void = () => undefined): "http/json" | "http/protobuf" {
+export function otlpProtocolFromEnv(
+  env: Environment,
+  warn: (message: string) => void = () => undefined,
+): "http/json" | "http/protobuf" {
   const variable = nameOf(env, "PROTOCOL");
   const protocol = variable === undefined ? undefined : valueOf(env, variable)?.toLowerCase();
   if (protocol === "http/json") return protocol;
-  if (protocol !== undefined && protocol !== "http/protobuf") warn(`${variable}: only http/json and http/protobuf are spoken here, http/protobuf is used`);
+  if (protocol !== undefined && protocol !== "http/protobuf")
+    warn(`${variable}: only http/json and http/protobuf are spoken here, http/protobuf is used`);
   return "http/protobuf";
 }
 

@@ -116,13 +116,22 @@ export class OtlpTraceExporter {
     const abort = new AbortController();
     let timer: unknown;
     const expired = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => {
-        abort.abort();
-        resolve(undefined);
-      }, Math.min(this.#timeout, MAX_DELAY));
+      timer = setTimeout(
+        () => {
+          abort.abort();
+          resolve(undefined);
+        },
+        Math.min(this.#timeout, MAX_DELAY),
+      );
       unref(timer);
     });
-    const batch: Batch = { spans: count, bytes: 0, deadline: this.#now() + this.#timeout, signal: abort.signal, expired };
+    const batch: Batch = {
+      spans: count,
+      bytes: 0,
+      deadline: this.#now() + this.#timeout,
+      signal: abort.signal,
+      expired,
+    };
     this.#pending.add(batch);
     const done = this.#deliver(batch, spans.slice());
     batch.done = done;
@@ -160,7 +169,14 @@ export class OtlpTraceExporter {
       pendingSpans += batch.spans;
       pendingBytes += batch.bytes;
     }
-    return { sent: this.#sent, dropped: { ...this.#dropped }, requests: this.#requests, retries: this.#retries, pendingSpans, pendingBytes };
+    return {
+      sent: this.#sent,
+      dropped: { ...this.#dropped },
+      requests: this.#requests,
+      retries: this.#retries,
+      pendingSpans,
+      pendingBytes,
+    };
   }
 
   #warn(key: string, message: string): void {
@@ -210,7 +226,12 @@ export class OtlpTraceExporter {
     return this.#transfer(batch, spans, body, encoding, size);
   }
 
-  async #split(batch: Batch, spans: ReadableSpan[], reason: DropReason, status?: number): Promise<OtlpExportError | undefined> {
+  async #split(
+    batch: Batch,
+    spans: ReadableSpan[],
+    reason: DropReason,
+    status?: number,
+  ): Promise<OtlpExportError | undefined> {
     if (spans.length < 2) return this.#drop(reason, 1, undefined, status);
     const middle = spans.length >> 1;
     const first = await this.#deliver(batch, spans.slice(0, middle));
@@ -224,10 +245,17 @@ export class OtlpTraceExporter {
     encoding: string | undefined,
     size: number,
   ): Promise<OtlpExportError | undefined> {
-    const { maxAttempts = 5, backoffMillis = 1000, maxBackoffMillis = 5000, random = Math.random, sleep = sleepUnref } = this.#options;
+    const {
+      maxAttempts = 5,
+      backoffMillis = 1000,
+      maxBackoffMillis = 5000,
+      random = Math.random,
+      sleep = sleepUnref,
+    } = this.#options;
     const count = spans.length;
     batch.bytes = 0;
-    if (this.stats().pendingBytes + body.length > (this.#options.maxPendingBytes ?? 64 << 20)) return this.#drop("queue_full", count);
+    if (this.stats().pendingBytes + body.length > (this.#options.maxPendingBytes ?? 64 << 20))
+      return this.#drop("queue_full", count);
     batch.bytes = body.length;
     for (let attempt = 1; ; attempt++) {
       if (batch.signal.aborted) return this.#drop("timeout", count);
@@ -239,10 +267,15 @@ export class OtlpTraceExporter {
       }
       if (ok && !oversized) return this.#accept(count, rejectedSpans, message);
       const detail = (status === undefined ? "network" : `HTTP ${status}`) + (message ? ` ${message}` : "");
-      if (oversized || (status !== undefined && ![429, 502, 503, 504].includes(status))) return this.#drop("non_retryable", count, detail, status);
+      if (oversized || (status !== undefined && ![429, 502, 503, 504].includes(status)))
+        return this.#drop("non_retryable", count, detail, status);
       if (batch.signal.aborted) continue;
-      const delay = Math.max(retryAfter ?? 0, random() * Math.min(maxBackoffMillis, backoffMillis * 2 ** (attempt - 1)));
-      if (attempt >= maxAttempts || this.#now() + delay >= batch.deadline) return this.#drop("retry_exhausted", count, detail, status);
+      const delay = Math.max(
+        retryAfter ?? 0,
+        random() * Math.min(maxBackoffMillis, backoffMillis * 2 ** (attempt - 1)),
+      );
+      if (attempt >= maxAttempts || this.#now() + delay >= batch.deadline)
+        return this.#drop("retry_exhausted", count, detail, status);
       await Promise.race([sleep(Math.min(delay, MAX_DELAY)), batch.expired]);
       this.#retries++;
     }
@@ -259,9 +292,15 @@ export class OtlpTraceExporter {
     try {
       const { url, authorization } = this.#target;
       const source = this.#options.headers;
-      const headers = new Headers(await Promise.race([typeof source === "function" ? source() : source, batch.expired]));
+      const headers = new Headers(
+        await Promise.race([typeof source === "function" ? source() : source, batch.expired]),
+      );
       if (authorization && !headers.has("authorization")) headers.set("authorization", authorization);
-      if (url.protocol === "http:" && headers.has("authorization") && !/^(localhost|.+\.localhost|127\.[\d.]+|\[::1])$/.test(url.hostname)) {
+      if (
+        url.protocol === "http:" &&
+        headers.has("authorization") &&
+        !/^(localhost|.+\.localhost|127\.[\d.]+|\[::1])$/.test(url.hostname)
+      ) {
         this.#warn("http", "OTLP: Authorization is sent over plain http");
       }
       const secrets = [...headers.values()];
@@ -271,12 +310,22 @@ export class OtlpTraceExporter {
       if (encoding) headers.set("content-encoding", encoding);
       const request = this.#options.fetch ?? globalThis.fetch;
       this.#requests++;
-      const response = await Promise.race([request(url, { method: "POST", headers, body, redirect: "manual", signal: batch.signal }), batch.expired]);
+      const response = await Promise.race([
+        request(url, { method: "POST", headers, body, redirect: "manual", signal: batch.signal }),
+        batch.expired,
+      ]);
       if (!response) return {};
       const bytes = await readBody(response, this.#options.maxResponseBytes ?? 4 << 20, batch.expired);
       const { rejectedSpans, message } = this.#read(bytes, secrets);
       const { status, ok } = response;
-      return { status, ok, oversized: !bytes, retryAfter: parseRetryAfter(response.headers.get("retry-after"), this.#now()), rejectedSpans, message };
+      return {
+        status,
+        ok,
+        oversized: !bytes,
+        retryAfter: parseRetryAfter(response.headers.get("retry-after"), this.#now()),
+        rejectedSpans,
+        message,
+      };
     } catch (error) {
       const { code, cause, name } = error as { code?: unknown; cause?: { code?: unknown }; name?: unknown };
       return { message: `${cause?.code ?? code ?? name}` };

@@ -1,5 +1,14 @@
 import type { Serializer } from "./serializer.ts";
-import type { Attributes, HrTime, InstrumentationScope, Link, ReadableSpan, Resource, SpanContext, TimedEvent } from "./span.ts";
+import type {
+  Attributes,
+  HrTime,
+  InstrumentationScope,
+  Link,
+  ReadableSpan,
+  Resource,
+  SpanContext,
+  TimedEvent,
+} from "./span.ts";
 
 /** Protobuf parsers, which may stand behind a receiver, give up at 100 nested messages; a nested map takes three. */
 const MAX_DEPTH = 30;
@@ -18,9 +27,7 @@ const UNSAFE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 /** The inside of a JSON string. Few texts need an escape, and one test is cheaper than quoting them all. */
 function escape(text: string): string {
-  return UNSAFE.test(text)
-    ? JSON.stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd")).slice(1, -1)
-    : text;
+  return UNSAFE.test(text) ? JSON.stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd")).slice(1, -1) : text;
 }
 
 /** Throws for ids that would make the receiver refuse the whole request. */
@@ -70,9 +77,11 @@ function objectValue(out: string, value: object, depth: number): string {
     if (value.length === 0) return `${out}"arrayValue":{}`;
     return `${list(out, '"arrayValue":{"values":[', value, (before, item) => `${anyValue(`${before}{`, item, depth)}}`)}}`;
   }
-  if (!ArrayBuffer.isView(value)) return `${keyValues(`${out}"kvlistValue":{"values":[`, value as Attributes, depth)}]}`;
+  if (!ArrayBuffer.isView(value))
+    return `${keyValues(`${out}"kvlistValue":{"values":[`, value as Attributes, depth)}]}`;
   let bytes = "";
-  for (const byte of new Uint8Array(value.buffer, value.byteOffset, value.byteLength)) bytes += String.fromCharCode(byte);
+  for (const byte of new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+    bytes += String.fromCharCode(byte);
   return `${out}"bytesValue":"${btoa(bytes)}"`;
 }
 
@@ -115,7 +124,11 @@ function list<T>(out: string, start: string, items: readonly T[], add: (out: str
   return items.length ? `${out}]` : out;
 }
 
-function context(out: string, { traceId, spanId, traceState, traceFlags }: SpanContext, isRemote: boolean | undefined): string {
+function context(
+  out: string,
+  { traceId, spanId, traceState, traceFlags }: SpanContext,
+  isRemote: boolean | undefined,
+): string {
   const flags = (traceFlags & 255) | (isRemote ? 768 : 256);
   return `${out}${ids(traceId, spanId)}${flags}${text("traceState", traceState?.serialize())}`;
 }
@@ -230,6 +243,9 @@ export const jsonSerializer: Serializer = {
       partialSuccess?: { rejectedSpans?: unknown; errorMessage?: unknown };
       message?: unknown;
     };
-    return { rejectedSpans: Number(partialSuccess?.rejectedSpans ?? 0), message: `${partialSuccess?.errorMessage ?? message ?? ""}` };
+    return {
+      rejectedSpans: Number(partialSuccess?.rejectedSpans ?? 0),
+      message: `${partialSuccess?.errorMessage ?? message ?? ""}`,
+    };
   },
 };

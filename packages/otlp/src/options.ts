@@ -65,6 +65,8 @@ export function resolveTarget(exact: string | undefined, base = "http://localhos
   if (exact === undefined) url.pathname = url.pathname.replace(/\/?$/, "/v1/traces");
   const { username, password } = url;
   url.username = url.password = "";
-  const userinfo = `${username}:${password}`.replace(/%([\da-f]{2})/gi, (_, byte: string) => String.fromCharCode(parseInt(byte, 16)));
+  const userinfo = `${username}:${password}`.replace(/%([\da-f]{2})/gi, (_, byte: string) =>
+    String.fromCharCode(parseInt(byte, 16)),
+  );
   return { url, authorization: username || password ? `Basic ${btoa(userinfo)}` : undefined };
 }

@@ -115,7 +115,8 @@ class BackwardWriter {
     this.#room(count);
     this.#at -= count;
     for (let index = 0; index < count; index++) {
-      this.#bytes[this.#at + index] = nibble(value.charCodeAt(2 * index)) * 16 + nibble(value.charCodeAt(2 * index + 1));
+      this.#bytes[this.#at + index] =
+        nibble(value.charCodeAt(2 * index)) * 16 + nibble(value.charCodeAt(2 * index + 1));
     }
   }
 }
@@ -202,7 +203,11 @@ function writeAnyValue(out: BackwardWriter, value: unknown, depth: number): void
 }
 
 function writeNumber(out: BackwardWriter, value: number | bigint): void {
-  if (typeof value === "bigint" ? BigInt.asIntN(64, value) === value : Number.isInteger(value) && Math.abs(value) < 2 ** 63) {
+  if (
+    typeof value === "bigint"
+      ? BigInt.asIntN(64, value) === value
+      : Number.isInteger(value) && Math.abs(value) < 2 ** 63
+  ) {
     out.int64(value);
     return out.tag(3, 0);
   }

@@ -2,7 +2,11 @@
  * Reads a body up to `limit` bytes and never leaves it open. `undefined`: it was larger. A body that breaks off, or is still
  * dripping when `expired` resolves, yields what had come: the status has been received and stands.
  */
-export async function readBody(response: Response, limit: number, expired: Promise<undefined>): Promise<Uint8Array | undefined> {
+export async function readBody(
+  response: Response,
+  limit: number,
+  expired: Promise<undefined>,
+): Promise<Uint8Array | undefined> {
   const reader = response.body?.getReader();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;

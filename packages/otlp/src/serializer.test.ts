@@ -28,8 +28,36 @@ function seeded(seed: number): () => number {
   };
 }
 
-const TEXTS = ["", "plain", 'quote " and \\ backslash', "line\nbreak\u0000nul", "ünïcödé", "日本語", "😀 emoji", "\u2028", "x".repeat(300)];
-const VALUES: unknown[] = [...TEXTS, 0, 1, -1, 127, 128, 2 ** 31, -(2 ** 31), 2 ** 53 - 1, 0.5, -1.25e-7, true, false, [], ["a", "b"], [1, 2.5], [true]];
+const TEXTS = [
+  "",
+  "plain",
+  'quote " and \\ backslash',
+  "line\nbreak\u0000nul",
+  "ünïcödé",
+  "日本語",
+  "😀 emoji",
+  "\u2028",
+  "x".repeat(300),
+];
+const VALUES: unknown[] = [
+  ...TEXTS,
+  0,
+  1,
+  -1,
+  127,
+  128,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 53 - 1,
+  0.5,
+  -1.25e-7,
+  true,
+  false,
+  [],
+  ["a", "b"],
+  [1, 2.5],
+  [true],
+];
 
 function randomSpans(count: number, random: () => number): ReadableSpan[] {
   const exporter = new InMemorySpanExporter();
@@ -42,7 +70,11 @@ function randomSpans(count: number, random: () => number): ReadableSpan[] {
   for (let index = 0; index < count; index++) {
     const tracer = provider.getTracer(pick(["a", "b"]), pick(["1", undefined]) as string | undefined);
     const context = parent && random() > 0.4 ? trace.setSpan(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
-    const span = tracer.startSpan(pick(TEXTS) || "name", { kind: index % 5, startTime: [1_700_000_000 + index, index * 7] }, context);
+    const span = tracer.startSpan(
+      pick(TEXTS) || "name",
+      { kind: index % 5, startTime: [1_700_000_000 + index, index * 7] },
+      context,
+    );
     for (let key = 0; key < 8; key++) span.setAttribute(`k${key}${pick(["", "ü"])}`, pick(VALUES) as string);
     if (random() > 0.5) span.addEvent(pick(TEXTS), { e: pick(VALUES) as string }, [1_700_000_000, 999_999_999]);
     if (parent && random() > 0.5) span.addLink({ context: parent.spanContext(), attributes: { l: 1 } });
@@ -64,7 +96,8 @@ describe("spans of the SDK", () => {
     const spans = randomSpans(60, seeded(seed));
     const json = parse(jsonSerializer.serialize(spans, new Set()));
     const theirs = parse(JsonTraceSerializer.serializeRequest(spans as never) as Uint8Array);
-    const flat = (request: typeof json) => request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+    const flat = (request: typeof json) =>
+      request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
     expect(flat(json).map((span) => span.spanId)).toEqual(flat(theirs).map((span) => span.spanId));
     // An empty message is proto3's default: left out and written are the same.
     const told = ({ name, startTimeUnixNano, endTimeUnixNano, kind, status }: Record<string, unknown>) => {
@@ -121,12 +154,25 @@ describe.each([
 
   it("writes numbers that are none", () => {
     const expected = name === "JSON" ? ["NaN", "Infinity", "-Infinity"] : [Number.NaN, Infinity, -Infinity];
-    expect(values({ a: Number.NaN, b: Infinity, c: -Infinity })).toEqual(expected.map((doubleValue) => ({ doubleValue })));
+    expect(values({ a: Number.NaN, b: Infinity, c: -Infinity })).toEqual(
+      expected.map((doubleValue) => ({ doubleValue })),
+    );
   });
 
   it("writes maps, lists in lists, bytes and the empty value", () => {
     expect(values({ a: { b: [1, ["x"]] }, c: new Uint8Array([1, 255]), d: undefined })).toEqual([
-      { kvlistValue: { values: [{ key: "b", value: { arrayValue: { values: [{ intValue: "1" }, { arrayValue: { values: [{ stringValue: "x" }] } }] } } }] } },
+      {
+        kvlistValue: {
+          values: [
+            {
+              key: "b",
+              value: {
+                arrayValue: { values: [{ intValue: "1" }, { arrayValue: { values: [{ stringValue: "x" }] } }] },
+              },
+            },
+          ],
+        },
+      },
       { bytesValue: "Af8=" },
       {},
     ]);
@@ -137,16 +183,37 @@ describe.each([
   });
 
   it.each([
-    ["an id of another form", handMade({}, { spanContext: () => ({ traceId: "zz", spanId: "b7ad6b7169203331", traceFlags: 1 }) })],
+    [
+      "an id of another form",
+      handMade({}, { spanContext: () => ({ traceId: "zz", spanId: "b7ad6b7169203331", traceFlags: 1 }) }),
+    ],
     ["a time that is none", handMade({}, { startTime: [Number.NaN, 0] })],
-    ["an attribute without end", handMade({ a: (() => { const a: unknown[] = []; a.push(a); return a; })() })],
-    ["an attribute that throws", handMade({ get a(): string { throw new Error("no"); } })],
+    [
+      "an attribute without end",
+      handMade({
+        a: (() => {
+          const a: unknown[] = [];
+          a.push(a);
+          return a;
+        })(),
+      }),
+    ],
+    [
+      "an attribute that throws",
+      handMade({
+        get a(): string {
+          throw new Error("no");
+        },
+      }),
+    ],
   ])("leaves out one span with %s and keeps the others", (_title, bad) => {
     const left = new Set<ReadableSpan>();
     const good = handMade({ ok: 1 });
     const bytes = serializer.serialize([good, bad, good], left);
     const request = (name === "JSON" ? parse(bytes) : decode(bytes)) as ReturnType<typeof parse>;
-    expect(request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans = [] }) => spans))).toHaveLength(2);
+    expect(
+      request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans = [] }) => spans)),
+    ).toHaveLength(2);
     expect([...left]).toEqual([bad]);
   });
 });
@@ -155,7 +222,10 @@ describe("replies", () => {
   it("are read from protobuf", () => {
     const message = new TextEncoder().encode("quota");
     const partial = [8, 3, 18, message.length, ...message];
-    expect(protobufSerializer.parseReply(Uint8Array.from([10, partial.length, ...partial]))).toEqual({ rejectedSpans: 3, message: "quota" });
+    expect(protobufSerializer.parseReply(Uint8Array.from([10, partial.length, ...partial]))).toEqual({
+      rejectedSpans: 3,
+      message: "quota",
+    });
   });
 
   it("are read from JSON", () => {

@@ -50,7 +50,9 @@ describe("batchSpans", () => {
     ["a batch larger than the queue", { maxExportBatchSize: 5, maxQueueSize: 4 }],
     ["a delay that is none", { scheduledDelayMillis: Number.NaN }],
   ])("refuses %s", (_title, options) => {
-    expect(() => createTracer({ batch: batchSpans(options) })).toThrow(expect.objectContaining({ code: "ERR_INVALID_OPTION" }));
+    expect(() => createTracer({ batch: batchSpans(options) })).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_OPTION" }),
+    );
   });
 
   it("delivers a tracer's spans on forceFlush", async () => {

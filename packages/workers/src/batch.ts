@@ -1,13 +1,6 @@
 // Batches of a queue: what each message brought along is read once, before the application sees the message.
 
-import {
-  type Context,
-  ENVELOPE_KEY,
-  type Extracted,
-  extractEnvelope,
-  isTrusted,
-  withContext,
-} from "@botanu/core";
+import { type Context, ENVELOPE_KEY, type Extracted, extractEnvelope, isTrusted, withContext } from "@botanu/core";
 import {
   activeTracer,
   type Attributes,

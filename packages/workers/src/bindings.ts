@@ -1,6 +1,15 @@
 // Bindings that carry the run: queues in the body, services in headers. The given binding stays as it is; what is returned calls it.
 
-import { activeContext, type Context, getForeignBaggage, getRun, injectEnvelope, type Propagation, warnOnce, withContext } from "@botanu/core";
+import {
+  activeContext,
+  type Context,
+  getForeignBaggage,
+  getRun,
+  injectEnvelope,
+  type Propagation,
+  warnOnce,
+  withContext,
+} from "@botanu/core";
 import { activeTracer, type Attributes, createFetch, recordFailure, SpanKind } from "@botanu/tracer";
 
 /** The sending half of a queue's binding; the types of Cloudflare's own fit. */
@@ -55,7 +64,10 @@ export function instrumentQueue<Q extends QueueBinding>(
  */
 export function instrumentFetcher<F extends FetcherBinding>(binding: F, context?: Context): Pick<F, "fetch"> {
   const send = binding.fetch.bind(binding) as unknown as typeof fetch;
-  return { fetch: createFetch({ fetch: send, propagateTo: "*", traceTo: "*", context }) } as unknown as Pick<F, "fetch">;
+  return { fetch: createFetch({ fetch: send, propagateTo: "*", traceTo: "*", context }) } as unknown as Pick<
+    F,
+    "fetch"
+  >;
 }
 
 async function produce(

@@ -110,12 +110,17 @@ function createService(options: WorkerOptions, variables: Variables): Service {
   });
   resource["faas.name"] ??= resource["service.name"];
   // One more attempt is all that fits behind an answer.
-  const exporter = (): OtlpTraceExporter => new OtlpTraceExporter({ maxAttempts: 2, ...(options as OtlpExporterOptions) });
+  const exporter = (): OtlpTraceExporter =>
+    new OtlpTraceExporter({ maxAttempts: 2, ...(options as OtlpExporterOptions) });
   const tracer = options.tracer ?? createTracer({ ...options, resource, exporter: options.exporter ?? exporter() });
   return { options, tracer };
 }
 
-async function takeRequest({ tracer, options, invocation }: Event, request: Request, call: () => unknown): Promise<Response> {
+async function takeRequest(
+  { tracer, options, invocation }: Event,
+  request: Request,
+  call: () => unknown,
+): Promise<Response> {
   const { method, url, headers } = request;
   const work = { key: request, method, url, headers, userAgent: headers.get("user-agent") };
   const starting = startHttpEntry(tracer, invocation, work, request, { ...options, trust: options.trust ?? false });
@@ -131,7 +136,11 @@ async function takeRequest({ tracer, options, invocation }: Event, request: Requ
   }
 }
 
-async function takeSchedule({ tracer, options, invocation }: Event, controller: ScheduledController, call: () => unknown): Promise<unknown> {
+async function takeSchedule(
+  { tracer, options, invocation }: Event,
+  controller: ScheduledController,
+  call: () => unknown,
+): Promise<unknown> {
   const { cron, scheduledTime } = controller;
   const attributes = {
     "faas.trigger": "timer",
@@ -139,7 +148,11 @@ async function takeSchedule({ tracer, options, invocation }: Event, controller: 
     "faas.time": new Date(scheduledTime).toISOString(),
   };
   const start = { name: `scheduled ${cron}`, kind: SpanKind.SERVER, attributes };
-  return carryOut(controller, await startEntry(tracer, invocation, {}, controller, options.scheduled ?? {}, start), call);
+  return carryOut(
+    controller,
+    await startEntry(tracer, invocation, {}, controller, options.scheduled ?? {}, start),
+    call,
+  );
 }
 
 async function takeBatch(event: Event, batch: MessageBatch, call: () => unknown): Promise<unknown> {

@@ -77,7 +77,9 @@ export function serveCollector(): Collector {
       request.on("end", () => {
         const bytes = Buffer.concat(chunks);
         collector.posts += 1;
-        collector.spans.push(...decode((request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes).toString()));
+        collector.spans.push(
+          ...decode((request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes).toString()),
+        );
         response.setHeader("content-type", "application/json").end("{}");
         for (const check of waiting) check();
       });
@@ -162,7 +164,10 @@ function record(attributes: OtlpAttributes): Record<string, unknown> {
   return Object.fromEntries(
     (attributes ?? []).map(({ key, value }) => [
       key,
-      value.stringValue ?? value.boolValue ?? value.doubleValue ?? (value.intValue === undefined ? value : Number(value.intValue)),
+      value.stringValue ??
+        value.boolValue ??
+        value.doubleValue ??
+        (value.intValue === undefined ? value : Number(value.intValue)),
     ]),
   );
 }
@@ -170,6 +175,7 @@ function record(attributes: OtlpAttributes): Record<string, unknown> {
 /** The one span of a name; fails where there are none or several. */
 export function only(spans: readonly SentSpan[], name: string): SentSpan {
   const found = spans.filter((span) => span.name === name);
-  if (found.length !== 1 || !found[0]) throw new Error(`${found.length} spans ${name} in ${spans.map((span) => span.name).join(", ")}`);
+  if (found.length !== 1 || !found[0])
+    throw new Error(`${found.length} spans ${name} in ${spans.map((span) => span.name).join(", ")}`);
   return found[0];
 }

@@ -20,9 +20,14 @@ const app = new Hono<{ Bindings: Env }>();
 app.use(httpInstrumentationMiddleware({ serviceName: "bench" }));
 app.get("/", async (c) => {
   const tracer = (provider as BasicTracerProvider).getTracer("bench");
-  const span = tracer.startSpan("GET", { kind: api.SpanKind.CLIENT, attributes: { "http.request.method": "GET", "url.full": c.env.UPSTREAM } });
+  const span = tracer.startSpan("GET", {
+    kind: api.SpanKind.CLIENT,
+    attributes: { "http.request.method": "GET", "url.full": c.env.UPSTREAM },
+  });
   const headers = new Headers();
-  api.propagation.inject(api.trace.setSpan(api.context.active(), span), headers, { set: (carrier, key, value) => carrier.set(key, value) });
+  api.propagation.inject(api.trace.setSpan(api.context.active(), span), headers, {
+    set: (carrier, key, value) => carrier.set(key, value),
+  });
   const response = await fetch(c.env.UPSTREAM, { headers });
   span.setAttribute("http.response.status_code", response.status);
   span.end();

@@ -26,7 +26,8 @@ export function asyncContextManager(root: Context): ContextManager {
   const storage = new AsyncLocalStorage<Context>();
   const manager: ContextManager = {
     active: () => storage.getStore() ?? root,
-    with: (context, fn, thisArg, ...args) => storage.run(context, () => fn.apply(thisArg as ThisParameterType<typeof fn>, args)),
+    with: (context, fn, thisArg, ...args) =>
+      storage.run(context, () => fn.apply(thisArg as ThisParameterType<typeof fn>, args)),
     bind: (_context, target) => target,
     enable: () => manager,
     disable: () => manager,
@@ -60,7 +61,9 @@ export function plainHandler(setUp: (env: Env) => PlainSetup) {
         parent,
       );
       try {
-        const response = await api.context.with(api.trace.setSpan(parent, span), () => callUpstream(setup as PlainSetup, env));
+        const response = await api.context.with(api.trace.setSpan(parent, span), () =>
+          callUpstream(setup as PlainSetup, env),
+        );
         span.setAttribute("http.response.status_code", response.status);
         return response;
       } finally {
@@ -77,7 +80,9 @@ async function callUpstream({ api, tracer, propagator }: PlainSetup, env: Env): 
     attributes: { "http.request.method": "GET", "url.full": env.UPSTREAM },
   });
   const headers = new Headers();
-  propagator.inject(api.trace.setSpan(api.context.active(), span), headers, { set: (carrier, key, value) => carrier.set(key, value) });
+  propagator.inject(api.trace.setSpan(api.context.active(), span), headers, {
+    set: (carrier, key, value) => carrier.set(key, value),
+  });
   try {
     const response = await fetch(env.UPSTREAM, { headers });
     span.setAttribute("http.response.status_code", response.status);

@@ -15,7 +15,8 @@ const noop = {
 export const cases: Record<string, Case> = {
   span: () => {
     const tracer = createTracer({ resource: { "service.name": "bench" }, processors: [noop] });
-    return () => tracer.startSpan("GET /orders/:id", { kind: SERVER_KIND, attributes: SERVER_ATTRIBUTES }, ROOT_CONTEXT).end();
+    return () =>
+      tracer.startSpan("GET /orders/:id", { kind: SERVER_KIND, attributes: SERVER_ATTRIBUTES }, ROOT_CONTEXT).end();
   },
   "baggage.extract": () => {
     const carrier = { baggage: BAGGAGE_HEADER };

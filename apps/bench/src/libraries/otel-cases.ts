@@ -2,7 +2,10 @@ import type { Context, TextMapPropagator, Tracer } from "@opentelemetry/api";
 import { BAGGAGE, BAGGAGE_HEADER, type Case, SERVER_ATTRIBUTES, SERVER_KIND } from "./cases.ts";
 
 interface OtelLine {
-  readonly api: Pick<typeof import("@opentelemetry/api"), "ROOT_CONTEXT" | "propagation" | "defaultTextMapGetter" | "defaultTextMapSetter">;
+  readonly api: Pick<
+    typeof import("@opentelemetry/api"),
+    "ROOT_CONTEXT" | "propagation" | "defaultTextMapGetter" | "defaultTextMapSetter"
+  >;
   readonly tracer: Tracer;
   readonly baggage: TextMapPropagator;
 }
