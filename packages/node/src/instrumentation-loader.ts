@@ -1,4 +1,5 @@
 import { syncBuiltinESMExports } from "node:module";
+import type { InstrumentationConfigMap } from "@opentelemetry/auto-instrumentations-node";
 import type * as InstrumentationModule from "@opentelemetry/instrumentation";
 import type { Instrumentation } from "@opentelemetry/instrumentation";
 import type { ListedInstrumentation } from "./instrumentation-list.ts";
@@ -14,8 +15,8 @@ type Patching = Instrumentation & { getModuleDefinitions?: () => readonly Module
 
 /** Options of `InstrumentationLoader`. */
 export interface InstrumentationLoaderOptions {
-  /** Options of single instrumentations, by short name. */
-  readonly configs?: Readonly<Record<string, object>> | undefined;
+  /** Options of single instrumentations, by package name. */
+  readonly configs?: InstrumentationConfigMap | undefined;
   /** Hears of an instrumentation that could not be loaded: the application runs on without it. */
   readonly onFailure?: ((name: string, error: unknown) => void) | undefined;
 }
@@ -78,8 +79,9 @@ export class InstrumentationLoader {
   #enable({ name }: ListedInstrumentation): void {
     if (this.#loaded.has(name)) return;
     try {
-      const Class = instrumentationClass(requireOf(INSTRUMENTATIONS, `@opentelemetry/instrumentation-${name}`));
-      const instrumentation = new Class(this.#options.configs?.[name] ?? {});
+      const packageName = `@opentelemetry/instrumentation-${name}` as keyof InstrumentationConfigMap;
+      const Class = instrumentationClass(requireOf(INSTRUMENTATIONS, packageName));
+      const instrumentation = new Class(this.#options.configs?.[packageName] ?? {});
       this.#loaded.set(name, instrumentation);
       const { registerInstrumentations } = requireOwn<typeof InstrumentationModule>("@opentelemetry/instrumentation");
       registerInstrumentations({ instrumentations: [instrumentation] });

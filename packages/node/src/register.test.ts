@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   buildPreload,
+  FIXTURES,
   findNode20,
   startReceiver,
   startService,
@@ -54,10 +55,11 @@ async function start(
   { door = "--import", preload = built.doors[door], env = {}, node, names = false }: Start = {},
 ): Promise<Service> {
   const service = await startService({
-    file: `${built.folder}/${file}`,
-    flags: [...(names ? ["--require", `${built.folder}/names.cjs`] : []), door, preload],
+    file: `${FIXTURES}/${file}`,
+    flags: [...(names ? ["--require", `${FIXTURES}/names.cjs`] : []), door, preload],
     env: {
       UPSTREAM: `http://127.0.0.1:${upstream.port}`,
+      ENABLE: built.enable,
       OTEL_SERVICE_NAME: "orders",
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
@@ -250,7 +252,7 @@ describe("metrics and logs", () => {
 
 describe("enable", () => {
   it("does in code what the preload does, once", async () => {
-    const service = await start("entry.mjs", { door: "--require", preload: `${built.folder}/names.cjs` });
+    const service = await start("entry.mjs", { door: "--require", preload: `${FIXTURES}/names.cjs` });
     await service.get(`/outside?host=api.listed.example&port=${upstream.port}`, INCOMING);
     await service.stop();
     expect(service.stderr()).toMatch(/^enabled present/);

@@ -140,7 +140,7 @@ function recordingProvider({ processors }: Exporting, resource: Resource, env: E
 
 function instrument(env: Environment, guard: OutgoingGuard, metrics: boolean): void {
   const loader = new InstrumentationLoader(enabledInstrumentations(env, metrics), {
-    configs: { undici: { requestHook: guard.requestHook } },
+    configs: { "@opentelemetry/instrumentation-undici": { requestHook: guard.requestHook } },
     onFailure: (name, error) => warn(`The instrumentation "${name}" could not be loaded: ${String(error)}`),
   });
   loader.loadBuiltins();

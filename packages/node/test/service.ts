@@ -2,13 +2,15 @@
 
 import { execFileSync, fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { build } from "esbuild";
 
+/** Services without tracing code. */
+export const FIXTURES: string = new URL("../fixtures", import.meta.url).pathname;
 const PACKAGE = new URL("..", import.meta.url).pathname;
 
 /** What the tests look at of a received span. */
@@ -116,12 +118,13 @@ function close(server: Server): void {
   server.close();
 }
 
-/** The preload as it is published, one file for any Node with its door for `--require`, and beside it the services. */
-export async function buildPreload(): Promise<{ readonly folder: string; readonly doors: Doors; remove(): void }> {
+/** The package as it is published: the preload, one file for any Node with its door for `--require`, and `enable`. */
+export async function buildPreload(): Promise<{ readonly doors: Doors; readonly enable: string; remove(): void }> {
   const folder = join(PACKAGE, "node_modules", ".cache", `preload-test-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   const options = { platform: "node", target: "node20", logLevel: "error" } as const;
   const doors = { "--import": join(folder, "register.js"), "--require": join(folder, "register.cjs") };
+  const enable = join(folder, "index.js");
   const source = join(PACKAGE, "src", "register");
   await Promise.all([
     build({
@@ -135,15 +138,14 @@ export async function buildPreload(): Promise<{ readonly folder: string; readonl
     build({
       ...options,
       entryPoints: [join(PACKAGE, "src", "index.ts")],
-      outfile: join(folder, "index.js"),
+      outfile: enable,
       bundle: true,
       format: "esm",
       external: ["@opentelemetry/*"],
     }),
     build({ ...options, entryPoints: [`${source}.cts`], outfile: doors["--require"] }),
   ]);
-  for (const [name, text] of Object.entries(SERVICES)) writeFileSync(join(folder, name), text);
-  return { folder, doors, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return { doors, enable, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** The file that each option of Node takes. */
@@ -213,80 +215,3 @@ function clean(): Record<string, string | undefined> {
   const names = Object.keys(process.env).filter((name) => !/^(OTEL_|BOTANU_|VITEST|NODE_)/.test(name));
   return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }
-
-const ROUTES = `
-async function work(query) {
-  const up = process.env.UPSTREAM;
-  await new Promise((resolve) => setTimeout(resolve, Number(query.get("delay") ?? 0)));
-  const response = await fetch(up + "/fetch?" + query);
-  await response.text();
-  await new Promise((resolve, reject) => {
-    get(up + "/get?" + query, (incoming) => incoming.resume().on("end", resolve)).on("error", reject);
-  });
-}
-async function outside(query, headers) {
-  const target = "http://" + query.get("host") + ":" + query.get("port");
-  await (await fetch(target + "/fetch", { headers })).text();
-  await new Promise((resolve, reject) => {
-    get(target + "/get", { headers }, (incoming) => incoming.resume().on("end", resolve)).on("error", reject);
-  });
-}
-function tell(server) {
-  process.send(server.address().port);
-  // The channel to the test must not be what keeps the service running.
-  process.channel.unref();
-  if (process.env.GRACEFUL) process.once("SIGTERM", () => {
-    process.channel.ref();
-    server.close(() => setTimeout(() => process.exit(7), 300));
-  });
-  if (process.env.COUNTING) process.on("SIGTERM", function own() {
-    if (process.listeners("SIGTERM").length > 1) return;
-    process.removeListener("SIGTERM", own);
-    process.kill(process.pid, "SIGTERM");
-  });
-}
-`;
-
-const EXPRESS = `
-const app = express();
-app.get("/work", async (request, response) => {
-  await work(new URL(request.url, "http://x").searchParams);
-  response.json({ ok: true });
-});
-app.get("/outside", async (request, response) => {
-  const own = request.headers["x-own"] ? { baggage: request.headers["x-own"] } : {};
-  await outside(new URL(request.url, "http://x").searchParams, own);
-  response.json({ ok: true });
-});
-const server = app.listen(0, "127.0.0.1", () => tell(server));
-`;
-
-const PLAIN = `
-const server = createServer(async (request, response) => {
-  await work(new URL(request.url, "http://x").searchParams);
-  response.end("{}");
-}).listen(0, "127.0.0.1", () => tell(server));
-`;
-
-const SERVICES: Readonly<Record<string, string>> = {
-  "express.cjs": `const express = require("express");\nconst { get } = require("http");\n${ROUTES}${EXPRESS}`,
-  "express.mjs": `import express from "express";\nimport { get } from "node:http";\n${ROUTES}${EXPRESS}`,
-  "plain.cjs": `const { createServer, get } = require("node:http");\n${ROUTES}${PLAIN}`,
-  "plain.mjs": `import { createServer, get } from "node:http";\n${ROUTES}${PLAIN}`,
-  // One failed request, then nothing more to do.
-  "short.cjs": `const { get } = require("node:http");
-process.send(0);
-process.channel.unref();
-get("http://127.0.0.1:1/").on("error", () => (process.exitCode = 3));
-`,
-  "entry.mjs": `import { enable } from "./index.js";
-const { status } = enable({ serviceName: "entry", environment: "staging", propagateTo: "api.listed.example" });
-process.stderr.write(status + " " + enable().status);
-await import("./express.mjs");
-`,
-  // Lets any name lead to the loopback upstream, as a resolver in a cluster could.
-  "names.cjs": `const dns = require("node:dns");
-dns.lookup = (host, options, done = options) =>
-  process.nextTick(() => (options.all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4)));
-`,
-};
