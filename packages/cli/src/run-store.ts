@@ -49,6 +49,7 @@ export class RunStore {
   readonly #writer: StoreWriter | undefined;
   readonly #pruner: StorePruner | undefined;
   readonly #now: () => number;
+  #closed = false;
 
   /** @throws {CommandError} when the file cannot be opened, is not a store, or has another layout */
   constructor(options: RunStoreOptions) {
@@ -116,7 +117,8 @@ export class RunStore {
   }
 
   close(): void {
-    if (this.#database.isOpen) this.#database.close();
+    if (!this.#closed) this.#database.close();
+    this.#closed = true;
   }
 
   /** Traces without any run at the time of a run: where a call of it may have gone on. */

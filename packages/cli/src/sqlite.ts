@@ -51,6 +51,15 @@ export function openForReading(path: string): DatabaseSync {
   return database;
 }
 
+/** Undoes a transaction that failed; SQLite itself has undone it after some errors, a full disk among them. */
+export function rollBack(database: DatabaseSync): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // There is none any more.
+  }
+}
+
 function open(path: string, readOnly: boolean): DatabaseSync {
   const sqlite = loadSqlite();
   try {

@@ -2,6 +2,8 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
+import { rollBack } from "./sqlite.ts";
+
 /** Bounds of a store. */
 export interface StoreLimits {
   /** Rows of spans. Default 500,000. */
@@ -57,7 +59,7 @@ export class StorePruner {
       this.#database.exec("COMMIT");
       return result;
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      rollBack(this.#database);
       throw error;
     } finally {
       this.#spans = this.#number("countSpans");

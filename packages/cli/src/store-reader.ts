@@ -77,10 +77,10 @@ const SPANS = `SELECT ${SPAN_COLUMNS} FROM spans s JOIN resources r ON r.id = s.
 const TRACES_OF_RUN = "SELECT DISTINCT trace_id FROM spans WHERE run_id = ?";
 
 const RUN_TOTALS = `SELECT count(*) AS spans, count(DISTINCT s.trace_id) AS traces, count(DISTINCT r.service) AS services,
-  sum(s.run_id IS ?1) AS carrying, sum(s.run_id IS NULL) AS inherited, sum(s.status_code = 2) AS errors,
+  sum(s.run_id IS ?) AS carrying, sum(s.run_id IS NULL) AS inherited, sum(s.status_code = 2) AS errors,
   (max(s.end_ns) - min(s.start_ns)) / 1e6 AS duration_ms
   FROM spans s JOIN resources r ON r.id = s.resource_id
-  WHERE s.trace_id IN (SELECT DISTINCT trace_id FROM spans WHERE run_id = ?1) AND (s.run_id IS NULL OR s.run_id = ?1)`;
+  WHERE s.trace_id IN (SELECT DISTINCT trace_id FROM spans WHERE run_id = ?) AND (s.run_id IS NULL OR s.run_id = ?)`;
 
 const TAIL = `SELECT ${SPAN_COLUMNS}, u.workflow, u.customer_id, t.run_id AS trace_run_id FROM spans s
   JOIN resources r ON r.id = s.resource_id LEFT JOIN traces t ON t.trace_id = s.trace_id
@@ -98,12 +98,12 @@ export class StoreReader {
   listRuns(filter: RunFilter = {}): RunSummary[] {
     const rows = this.#database
       .prepare(
-        `SELECT ${RUN_COLUMNS} FROM runs WHERE (?1 IS NULL OR workflow = ?1) AND (?2 IS NULL OR customer_id = ?2)
-         AND first_ns >= ?3 ORDER BY first_ns DESC, run_id DESC LIMIT ?4`,
+        `SELECT ${RUN_COLUMNS} FROM runs WHERE (? IS NULL OR workflow = ?) AND (? IS NULL OR customer_id = ?)
+         AND first_ns >= ? ORDER BY first_ns DESC, run_id DESC LIMIT ?`,
       )
-      .all(filter.workflow ?? null, filter.customer ?? null, nanos(filter.sinceMillis), filter.limit ?? 20);
+      .all(...repeat(filter.workflow ?? null, 2), ...repeat(filter.customer ?? null, 2), nanos(filter.sinceMillis), filter.limit ?? 20);
     const totals = this.#database.prepare(RUN_TOTALS);
-    return rows.map((row) => summary(row, totals.get(String(row["run_id"])) ?? {}));
+    return rows.map((row) => summary(row, totals.get(...repeat(String(row["run_id"]), 3)) ?? {}));
   }
 
   /** Ids of runs that begin or end with a text, newest first; the exact id alone if there is one. `latest` is the newest. */
@@ -118,11 +118,10 @@ export class StoreReader {
     if (wanted === "latest") return ids(`SELECT run_id FROM runs ${newest}`, 1);
     const exact = ids("SELECT run_id FROM runs WHERE run_id = ?", wanted);
     if (exact.length > 0 || wanted === "") return exact;
+    const { length } = wanted;
     return ids(
-      `SELECT run_id FROM runs WHERE substr(run_id, 1, ?1) = ?2 OR substr(run_id, -?1) = ?2 ${newest}3`,
-      wanted.length,
-      wanted,
-      limit,
+      `SELECT run_id FROM runs WHERE substr(run_id, 1, ?) = ? OR substr(run_id, -?) = ? ${newest}`,
+      ...[length, wanted, length, wanted, limit],
     );
   }
 
@@ -237,6 +236,11 @@ function tailed(row: Row): TailedSpan {
     customerId: typeof row["customer_id"] === "string" ? row["customer_id"] : undefined,
     inheritedRunId: inherited ? String(row["trace_run_id"]) : undefined,
   };
+}
+
+/** A value for each of several placeholders: Node 22.13 does not take numbered ones. */
+function repeat<T>(value: T, times: number): T[] {
+  return Array.from({ length: times }, () => value);
 }
 
 function nanos(millis: number | undefined): bigint {

@@ -2,6 +2,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
+import { rollBack } from "./sqlite.ts";
 import type { ResourceRow, RunFields, SpanRow } from "./span-row.ts";
 
 /** What became of one batch. */
@@ -80,7 +81,7 @@ export class StoreWriter {
     } catch (error) {
       // An id that was given out in a transaction that is undone names nothing.
       this.#resources.clear();
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      rollBack(this.#database);
       throw error;
     }
   }
