@@ -143,7 +143,7 @@ async function runRequest(
     await carryOut(entry, c, next);
     finish(entry, options.responseHeader !== false, c, closed, invocation);
   } catch (error) {
-    endHttpEntry(entry);
+    endHttpEntry(entry, undefined, "failed");
     throw error;
   } finally {
     if (entry.hosted && entry.route) platform.setHostRoute?.(entry.context, entry.route);

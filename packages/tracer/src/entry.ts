@@ -34,6 +34,7 @@ import {
   type Span,
   SpanKind,
   type SpanOptions,
+  SpanStatusCode,
 } from "./types.ts";
 
 /** A value, or a promise of it. */
@@ -242,8 +243,9 @@ function openEntry(opening: Opening, run: RunContext | undefined): Entry {
       open = false;
       if (runSpan) endRunSpan(runSpan, { error, status });
       if (start.span) return;
-      if (error !== undefined)
-        recordFailure(span, error, inside, !status || status === "failure" || status === "timeout");
+      const failed = status ? status === "failure" || status === "timeout" : error !== undefined;
+      if (error !== undefined) recordFailure(span, error, inside, failed);
+      else if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     },
   };

@@ -8,12 +8,12 @@ import {
   type BotanuTracer,
   contextOf,
   type Entry,
+  type EntryEnd,
   type EntryOptions,
   type Invocation,
   type Link,
   rememberEntry,
   SpanKind,
-  SpanStatusCode,
   startEntry,
 } from "@botanu/tracer";
 import type { Message, MessageBatch, RetryOptions } from "./platform.ts";
@@ -23,6 +23,8 @@ interface Received {
   readonly options: EntryOptions<Message>;
   readonly extracted: ReadonlyMap<Message, Extracted>;
 }
+
+const FAILED: EntryEnd = { status: "failure" };
 
 const received = /* @__PURE__ */ new WeakMap<MessageBatch, Received>();
 
@@ -79,17 +81,17 @@ function startMessage(batch: MessageBatch, message: Message, known: Received | u
 
 async function settle(entry: Entry, message: Message, call: () => Awaitable<unknown>): Promise<void> {
   const settled = watchSettlement(message);
-  let failure: { error: unknown } | undefined;
+  let end: EntryEnd;
   try {
     await withContext(entry.context, call);
     if (!settled.how) message.ack();
+    end = settled.how === "retry" ? FAILED : {};
   } catch (error) {
-    failure = { error: error ?? new Error("thrown without a value") };
     if (!settled.how) message.retry();
+    end = error === undefined ? FAILED : { error };
   }
   entry.span.setAttribute("botanu.message.settlement", settled.how ?? "none");
-  if (settled.how === "retry" && !failure) entry.span.setStatus({ code: SpanStatusCode.ERROR, message: "retry" });
-  entry.end(failure ?? (settled.how === "retry" ? { status: "failure" } : {}));
+  entry.end(end);
 }
 
 /** Sees which of its methods settles a message first; the runtime takes no second one. */

@@ -84,11 +84,13 @@ export function instrument<Env, H extends WorkerHandler<Env>>(
       if (take && service === undefined) service = resolve(env);
       if (!take || !service) return call();
       const invocation = service.tracer.startInvocation();
-      const waitUntil = watchWaitUntil(ctx, invocation);
+      // A test may call a handler without its context.
+      const waitUntil = (ctx as ExecutionContext | undefined) && watchWaitUntil(ctx, invocation);
       try {
         return await take({ ...service, invocation }, input, call);
       } finally {
-        waitUntil(invocation.flush());
+        const flushed = invocation.flush();
+        waitUntil?.(flushed);
       }
     };
   }
@@ -131,7 +133,7 @@ async function takeRequest(
     return answer(entry, response, { header: options.responseHeader !== false, track, signal: request.signal });
   } catch (error) {
     entry.error = error;
-    endHttpEntry(entry);
+    endHttpEntry(entry, undefined, "failed");
     throw error;
   }
 }
@@ -166,7 +168,7 @@ async function carryOut(source: object, entry: Entry, call: () => unknown): Prom
     entry.end();
     return result;
   } catch (error) {
-    entry.end({ error: error ?? new Error("thrown without a value") });
+    entry.end(error === undefined ? { status: "failure" } : { error });
     throw error;
   }
 }

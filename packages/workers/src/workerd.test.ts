@@ -169,7 +169,6 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
     it("keeps an error what it was, records it and still exports", async () => {
       const response = await ask("/boom?workflow=orders");
       expect(response.status).toBe(500);
-      expect(await response.text()).toContain("broken");
       const spans = await collector.received(2);
       expect(only(spans, "GET")).toMatchObject({
         status: { code: 2, message: "broken" },
@@ -283,8 +282,7 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
 
   describe("a cron trigger", () => {
     it("is an entry span with its run, and one export", async () => {
-      const worker = await miniflare.getWorker("worker");
-      await worker.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date(1_790_000_000_000) });
+      await cron(miniflare, { cron: "*/5 * * * *", scheduledTime: new Date(1_790_000_000_000) });
       const spans = await collector.received(3);
       expect(only(spans, "scheduled */5 * * * *")).toMatchObject({
         kind: KIND.SERVER,
@@ -296,8 +294,7 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
     });
 
     it("that fails says so, and the failure reaches the runtime", async () => {
-      const worker = await miniflare.getWorker("worker");
-      expect(await worker.scheduled({ cron: "0 0 1 1 *" })).toMatchObject({ outcome: "exception" });
+      expect(await cron(miniflare, { cron: "0 0 1 1 *" })).toMatchObject({ outcome: "exception" });
       const spans = await collector.received(2);
       expect(only(spans, "botanu.run/nightly").status).toEqual({ code: 2, message: "new year" });
     });
@@ -305,7 +302,7 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
 
   describe("a queue", () => {
     it("brings each message's run to its consumer, delivery by delivery", async () => {
-      const run = (await ask("/enqueue?workflow=orders&event=e7&hold")).headers.get("x-botanu-run-id");
+      const run = (await ask("/enqueue?workflow=orders&event=e7")).headers.get("x-botanu-run-id");
       // The request: server, run, two sends. First batch: itself, three messages, three calls; second: itself, two messages, two calls.
       const spans = await collector.received(4 + 7 + 5);
       const sends = spans.filter(({ kind }) => kind === KIND.PRODUCER);
@@ -370,6 +367,14 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
     });
   });
 });
+
+async function cron(miniflare: Miniflare, event: { cron: string; scheduledTime?: Date }): Promise<{ outcome: string }> {
+  // Typed by a package of Cloudflare's that is not installed.
+  const worker = (await miniflare.getWorker("worker")) as unknown as {
+    scheduled(event: unknown): Promise<{ outcome: string }>;
+  };
+  return worker.scheduled(event);
+}
 
 function outcomeOf({ attributes, status }: SentSpan): string {
   const { "messaging.cloudflare.message.attempts": attempts, "botanu.message.settlement": settlement } = attributes;

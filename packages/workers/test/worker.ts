@@ -71,6 +71,7 @@ const routes: Record<string, (request: Request, env: Env, ctx: ExecutionContext)
     const { 0: client, 1: server } = new WebSocketPair();
     server.accept();
     server.addEventListener("message", ({ data }) => server.send(`echo ${String(data)}`));
+    server.addEventListener("close", () => server.close());
     return new Response(null, { status: 101, webSocket: client } as ResponseInit);
   },
   async enqueue(request, env) {
