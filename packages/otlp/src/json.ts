@@ -13,7 +13,10 @@ import type {
 /** Protobuf parsers, which may stand behind a receiver, give up at 100 nested messages; a nested map takes three. */
 const MAX_DEPTH = 30;
 
-/** Keys seen before, each with the text in front of its value; emptied when full, since keys made from data would never end. */
+/** Values in one set of attributes: objects that hold each other unfold without end long before they are too deep. */
+const MAX_VALUES = 1e5;
+
+/** Keys seen before, each with the text around it; emptied when full, since keys made from data would never end. */
 const MAX_KEYS = 1000;
 
 /** Characters after which the text is encoded: a flat string of this size costs the least to make and to encode. */
@@ -23,6 +26,9 @@ const resources = new WeakMap<Resource, string>();
 const scopes = new WeakMap<InstrumentationScope, string>();
 const keys = new Map<string, string>();
 
+let values = 0;
+
+const HEX = /^[\da-f]+$/;
 const UNSAFE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 /** The inside of a JSON string. Few texts need an escape, and one test is cheaper than quoting them all. */
@@ -31,28 +37,33 @@ function escape(text: string): string {
 }
 
 /** Throws for ids that would make the receiver refuse the whole request. */
-function ids(traceId: string, spanId: string): string {
-  if (traceId.length !== 32 || !/^[\da-f]{48}$/.test(traceId + spanId)) throw new RangeError();
-  return `{"traceId":"${traceId}","spanId":"${spanId}","flags":`;
+function hex(id: string, size: number): string {
+  const digits = HEX.test(id) ? id : id.toLowerCase();
+  if (id.length !== size || !HEX.test(digits)) throw new RangeError();
+  return digits;
 }
 
-function nanos([seconds, rest]: HrTime): string {
-  if (!(seconds >= 0 && rest >= 0 && seconds < 1.8e10)) throw new RangeError();
-  return seconds > 0 && rest < 1e9 && Number.isInteger(seconds)
-    ? seconds + `${1e9 + Math.trunc(rest)}`.slice(1)
+function nanos(time: HrTime): string {
+  const seconds = time[0];
+  const rest = time[1];
+  if (!(seconds >= 0 && rest >= 0 && seconds < 1.8e10 && rest < 1e15)) throw new RangeError();
+  return seconds >= 1 && rest < 1e9
+    ? Math.trunc(seconds) + `${1e9 + Math.trunc(rest)}`.slice(1)
     : `${BigInt(Math.trunc(seconds)) * 1000000000n + BigInt(Math.trunc(rest))}`;
 }
 
 /* Every function below adds to the text before it: a string that only ever grows at its end is joined fastest. */
 
 function anyValue(out: string, value: unknown, depth: number): string {
+  if (++values > MAX_VALUES || depth > MAX_DEPTH) throw new RangeError();
   switch (typeof value) {
     case "string":
       return `${out}"stringValue":"${escape(value)}"`;
     case "boolean":
       return `${out}"boolValue":${value}`;
-    case "bigint":
     case "number":
+      return Number.isSafeInteger(value) ? `${out}"intValue":"${value}"` : out + numberValue(value);
+    case "bigint":
       return out + numberValue(value);
     case "object":
       return value ? objectValue(out, value, depth + 1) : out;
@@ -62,7 +73,6 @@ function anyValue(out: string, value: unknown, depth: number): string {
 }
 
 function numberValue(value: number | bigint): string {
-  if (Number.isSafeInteger(value)) return `"intValue":"${value}"`;
   if (typeof value === "bigint" || Number.isInteger(value)) {
     const integer = BigInt(value);
     if (BigInt.asIntN(64, integer) === integer) return `"intValue":"${integer}"`;
@@ -72,37 +82,50 @@ function numberValue(value: number | bigint): string {
 }
 
 function objectValue(out: string, value: object, depth: number): string {
-  if (depth > MAX_DEPTH) throw new RangeError();
   if (Array.isArray(value)) {
-    if (value.length === 0) return `${out}"arrayValue":{}`;
-    return `${list(out, '"arrayValue":{"values":[', value, (before, item) => `${anyValue(`${before}{`, item, depth)}}`)}}`;
+    return `${list(`${out}"arrayValue":{"values":[`, value, (before, item) => `${anyValue(`${before}{`, item, depth)}}`)}]}`;
   }
-  if (!ArrayBuffer.isView(value))
+  if (!ArrayBuffer.isView(value)) {
     return `${keyValues(`${out}"kvlistValue":{"values":[`, value as Attributes, depth)}]}`;
+  }
   let bytes = "";
-  for (const byte of new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+  for (const byte of new Uint8Array(value.buffer, value.byteOffset, value.byteLength)) {
     bytes += String.fromCharCode(byte);
+  }
   return `${out}"bytesValue":"${btoa(bytes)}"`;
 }
 
+/** The text before a string value: the end of the member before it, and its key. */
+function opening(key: string): string {
+  let text = keys.get(key);
+  if (text === undefined) {
+    if (keys.size >= MAX_KEYS) keys.clear();
+    keys.set(key, (text = `"}},{"key":"${escape(key)}","value":{"stringValue":"`));
+  }
+  return text;
+}
+
 function keyValues(out: string, attributes: Attributes, depth: number): string {
-  let separator = "";
+  // How much of the end of a member, `"}},`, the next opening has to leave out: all of it, or the quote.
+  let skip = 4;
   for (const key of Object.keys(attributes)) {
     const value = attributes[key];
-    let start = keys.get(key);
-    if (start === undefined) {
-      if (keys.size >= MAX_KEYS) keys.clear();
-      keys.set(key, (start = `{"key":"${escape(key)}","value":{`));
+    const text = opening(key);
+    if (typeof value === "string") {
+      out += skip ? text.slice(skip) : text;
+      out += UNSAFE.test(value) ? escape(value) : value;
+      skip = 0;
+    } else {
+      out = anyValue(out + text.slice(skip, -15), value, depth);
+      skip = 1;
     }
-    out += separator + start;
-    out = `${typeof value === "string" ? `${out}"stringValue":"${escape(value)}"` : anyValue(out, value, depth)}}}`;
-    separator = ",";
   }
-  return out;
+  return skip > 3 ? out : out + '"}}'.slice(skip);
 }
 
 /** Attributes and their dropped count: the part that spans, events, links, scopes and resources share. */
 function attributed(out: string, attributes: Attributes | undefined, dropped: number | undefined): string {
+  values = 0;
   if (attributes) out = keyValues(`${out},"attributes":[`, attributes, 0) + "]";
   return out + counter("droppedAttributesCount", dropped);
 }
@@ -116,12 +139,13 @@ function text(name: string, value: string | undefined): string {
   return value ? `,"${name}":"${escape(value)}"` : "";
 }
 
-function list<T>(out: string, start: string, items: readonly T[], add: (out: string, item: T) => string): string {
+function list<T>(out: string, items: readonly T[], add: (out: string, item: T) => string): string {
+  let separator = "";
   for (const item of items) {
-    out = add(out + start, item);
-    start = ",";
+    out = add(out + separator, item);
+    separator = ",";
   }
-  return items.length ? `${out}]` : out;
+  return out;
 }
 
 function context(
@@ -130,7 +154,7 @@ function context(
   isRemote: boolean | undefined,
 ): string {
   const flags = (traceFlags & 255) | (isRemote ? 768 : 256);
-  return `${out}${ids(traceId, spanId)}${flags}${text("traceState", traceState?.serialize())}`;
+  return `${out}{"traceId":"${hex(traceId, 32)}","spanId":"${hex(spanId, 16)}","flags":${flags}${text("traceState", traceState?.serialize())}`;
 }
 
 function event(out: string, { time, name, attributes, droppedAttributesCount }: TimedEvent): string {
@@ -145,12 +169,13 @@ function encodeSpan(out: string, span: ReadableSpan): string {
   const parent = span.parentSpanContext;
   const { code, message } = span.status;
   out = context(out, span.spanContext(), parent?.isRemote);
-  if (parent?.spanId) out += `,"parentSpanId":"${parent.spanId}"`;
-  out = `${out},"name":"${escape(span.name)}","kind":${(span.kind + 1) | 0},"startTimeUnixNano":"${nanos(span.startTime)}","endTimeUnixNano":"${nanos(span.endTime)}"`;
+  if (parent?.spanId) out += `,"parentSpanId":"${hex(parent.spanId, 16)}"`;
+  out = `${out},"name":"${escape(span.name)}","kind":${(span.kind + 1) & 7},"startTimeUnixNano":"${nanos(span.startTime)}","endTimeUnixNano":"${nanos(span.endTime)}"`;
   out = attributed(out, span.attributes, span.droppedAttributesCount);
-  out = list(out, ',"events":[', span.events, event) + counter("droppedEventsCount", span.droppedEventsCount);
-  out = list(out, ',"links":[', span.links, link) + counter("droppedLinksCount", span.droppedLinksCount);
-  return `${out},"status":{"code":${code | 0}${text("message", message)}}}`;
+  if (span.events.length) out = `${list(`${out},"events":[`, span.events, event)}]`;
+  if (span.links.length) out = `${list(`${out},"links":[`, span.links, link)}]`;
+  out += counter("droppedEventsCount", span.droppedEventsCount) + counter("droppedLinksCount", span.droppedLinksCount);
+  return `${out},"status":{"code":${code & 3}${text("message", message)}}}`;
 }
 
 /** The opening of a `ResourceSpans`, which also tells groups apart. */
@@ -193,50 +218,63 @@ function group(spans: readonly ReadableSpan[], bad: Set<ReadableSpan>): Map<stri
   return groups;
 }
 
+/** Text that is encoded as it grows. */
+class Body {
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(CHUNK);
+  #size = 0;
+  #text = "";
+
+  get text(): string {
+    return this.#text;
+  }
+
+  set text(text: string) {
+    this.#text = text;
+    if (text.length > CHUNK) this.finish();
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const needed = this.#size + this.#text.length * 3;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(needed * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    this.#size += new TextEncoder().encodeInto(this.#text, this.#bytes.subarray(this.#size)).written;
+    this.#text = "";
+    return this.#bytes.subarray(0, this.#size);
+  }
+}
+
 /** OTLP/JSON: proto3 JSON with hexadecimal ids and enums as integers. */
 export const jsonSerializer: Serializer = {
   contentType: "application/json",
   serialize(spans, bad) {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    let out = '{"resourceSpans":[';
-    const flush = () => {
-      const chunk = new TextEncoder().encode(out);
-      size += chunk.length;
-      chunks.push(chunk);
-      out = "";
-    };
+    const body = new Body();
+    body.text = '{"resourceSpans":[';
     let nextResource = "";
     for (const [resource, members] of group(spans, bad)) {
-      out += nextResource + resource;
+      body.text += nextResource + resource;
       nextResource = ",";
       let nextScope = "";
       for (const [scope, list] of members) {
-        out += nextScope + scope;
+        body.text += nextScope + scope;
         nextScope = ",";
-        let start = "";
+        let nextSpan = "";
         for (const span of list) {
           try {
-            out = encodeSpan(out + start, span);
-            start = ",";
+            body.text = encodeSpan(body.text + nextSpan, span);
+            nextSpan = ",";
           } catch {
             bad.add(span);
           }
-          if (out.length > CHUNK) flush();
         }
-        out += "]}";
+        body.text += "]}";
       }
-      out += "]}";
+      body.text += "]}";
     }
-    out += "]}";
-    flush();
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
+    body.text += "]}";
+    return body.finish();
   },
   parseReply(body) {
     const { partialSuccess, message } = JSON.parse(new TextDecoder().decode(body)) as {

@@ -1,129 +1,32 @@
 // The protobuf encoding of a trace request. Written from the end of the buffer to its start: when the length of a message has to be
 // written its bytes stand already, so nothing is measured first and nothing is moved.
 
-import type { ExportReply, Serializer } from "./serializer.ts";
-import type { Attributes, HrTime, InstrumentationScope, ReadableSpan, Resource, SpanContext } from "./span.ts";
+import { BackwardWriter } from "./backward-writer.ts";
+import { parseReply } from "./protobuf-reply.ts";
+import type { Serializer } from "./serializer.ts";
+import type {
+  Attributes,
+  HrTime,
+  InstrumentationScope,
+  Link,
+  ReadableSpan,
+  Resource,
+  SpanContext,
+  SpanStatus,
+  TimedEvent,
+} from "./span.ts";
 
 /** Protobuf parsers give up at 100 nested messages; a nested map takes three. */
 const MAX_DEPTH = 30;
+
+/** Values in one set of attributes: objects that hold each other unfold without end long before they are too deep. */
+const MAX_VALUES = 1e5;
+
 const FIRST_BYTES = 16_384;
 const BYTES_PER_SPAN = 512;
-const LENGTH_DELIMITED = 2;
+const HEX = /^[\da-f]+$/i;
 const REMOTE_KNOWN = 256;
 const REMOTE = 512;
-
-const encoder = /* @__PURE__ */ new TextEncoder();
-
-/** A buffer that is filled from its end. Every method puts its bytes in front of what was written before. */
-class BackwardWriter {
-  #bytes: Uint8Array<ArrayBuffer>;
-  #at: number;
-
-  constructor(size: number) {
-    this.#bytes = new Uint8Array(size);
-    this.#at = size;
-  }
-
-  /** Bytes written so far: the difference of two marks is the length of what was written between them. */
-  get mark(): number {
-    return this.#bytes.length - this.#at;
-  }
-
-  /** Takes back what was written after a mark. */
-  rewind(mark: number): void {
-    this.#at = this.#bytes.length - mark;
-  }
-
-  finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(this.#at);
-  }
-
-  #room(count: number): void {
-    if (this.#at >= count) return;
-    const written = this.mark;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, written + count));
-    larger.set(this.#bytes.subarray(this.#at), larger.length - written);
-    this.#at = larger.length - written;
-    this.#bytes = larger;
-  }
-
-  /** An unsigned integer below 2^53. */
-  varint(value: number): void {
-    this.#room(10);
-    let size = 1;
-    for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++;
-    this.#at -= size;
-    let at = this.#at;
-    let rest = value;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) this.#bytes[at++] = (rest % 128) | 128;
-    this.#bytes[at] = rest;
-  }
-
-  /** A signed 64-bit integer, two's complement: a negative one takes ten bytes. */
-  int64(value: number | bigint): void {
-    if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) return this.varint(value);
-    let rest = BigInt.asUintN(64, BigInt(value));
-    const low: number[] = [];
-    for (; rest >= 128n; rest >>= 7n) low.push(Number(rest & 127n) | 128);
-    low.push(Number(rest));
-    this.raw(Uint8Array.from(low));
-  }
-
-  tag(field: number, wire: number): void {
-    this.varint(field * 8 + wire);
-  }
-
-  raw(bytes: Uint8Array): void {
-    this.#room(bytes.length);
-    this.#at -= bytes.length;
-    this.#bytes.set(bytes, this.#at);
-  }
-
-  /** Closes a message or a string that began at a mark. */
-  delimit(field: number, mark: number): void {
-    this.varint(this.mark - mark);
-    this.tag(field, LENGTH_DELIMITED);
-  }
-
-  fixed32(value: number): void {
-    this.#room(4);
-    this.#at -= 4;
-    for (let index = 0; index < 4; index++) this.#bytes[this.#at + index] = value >>> (8 * index);
-  }
-
-  double(value: number): void {
-    this.#room(8);
-    this.#at -= 8;
-    new DataView(this.#bytes.buffer).setFloat64(this.#at, value, true);
-  }
-
-  /** Text that is mostly ASCII, which is copied without an encoder. A lone surrogate becomes U+FFFD. */
-  text(value: string): void {
-    const length = value.length;
-    this.#room(length);
-    const start = this.#at - length;
-    for (let index = 0; index < length; index++) {
-      const code = value.charCodeAt(index);
-      if (code > 127) return this.raw(encoder.encode(value));
-      this.#bytes[start + index] = code;
-    }
-    this.#at = start;
-  }
-
-  hex(value: string): void {
-    const count = value.length / 2;
-    this.#room(count);
-    this.#at -= count;
-    for (let index = 0; index < count; index++) {
-      this.#bytes[this.#at + index] =
-        nibble(value.charCodeAt(2 * index)) * 16 + nibble(value.charCodeAt(2 * index + 1));
-    }
-  }
-}
-
-function nibble(code: number): number {
-  return code < 58 ? code - 48 : code - 87;
-}
 
 const resources = /* @__PURE__ */ new WeakMap<Resource, Uint8Array>();
 const scopes = /* @__PURE__ */ new WeakMap<InstrumentationScope, Uint8Array>();
@@ -145,34 +48,32 @@ function writeCount(out: BackwardWriter, field: number, count: number | undefine
   out.tag(field, 0);
 }
 
-/** Ids of another form would make the receiver refuse the whole request. */
-function writeIds(out: BackwardWriter, traceField: number, { traceId, spanId }: SpanContext): void {
-  if (traceId.length !== 32 || !/^[\da-f]{48}$/.test(traceId + spanId)) throw new RangeError();
-  out.hex(spanId);
-  out.delimit(traceField + 1, out.mark - 8);
-  out.hex(traceId);
-  out.delimit(traceField, out.mark - 16);
+/** Throws for ids that would make the receiver refuse the whole request. */
+function writeId(out: BackwardWriter, field: number, id: string, size: number): void {
+  if (id.length !== size || !HEX.test(id)) throw new RangeError();
+  out.hex(id);
+  out.varint(size / 2);
+  out.tag(field, 2);
 }
 
-/** Nanoseconds since the epoch as two 32-bit halves, without a big integer. */
-function writeTime(out: BackwardWriter, field: number, [seconds, rest]: HrTime): void {
-  if (!(seconds >= 0 && rest >= 0 && seconds < 1.8e10)) throw new RangeError();
-  // 10^9 = 2^9 · 1953125: the product is taken apart so that each part stays below 2^53.
-  const whole = Math.trunc(seconds);
-  const lowSeconds = whole % 65536;
-  const highSeconds = (whole - lowSeconds) / 65536;
-  const lowProduct = lowSeconds * 1e9 + Math.trunc(rest) + Math.round((seconds - whole) * 1e9);
-  const shifted = highSeconds * 1e9;
-  const carried = lowProduct + (shifted % 65536) * 65536;
+/** Nanoseconds since the epoch as two 32-bit halves, without a big integer: no part reaches 2^53. */
+function writeTime(out: BackwardWriter, field: number, time: HrTime): void {
+  const seconds = Math.trunc(time[0]);
+  const rest = Math.trunc(time[1]);
+  if (!(seconds >= 0 && rest >= 0 && seconds < 1.8e10 && rest < 1e15)) throw new RangeError();
+  const lowSeconds = seconds % 65536;
+  const high = ((seconds - lowSeconds) / 65536) * 1e9;
+  const low = lowSeconds * 1e9 + rest + (high % 65536) * 65536;
   // Little-endian: the low half stands first, so it is written last.
-  out.fixed32(Math.floor(carried / 4294967296) + Math.floor(shifted / 65536));
-  out.fixed32(carried % 4294967296);
+  out.fixed32(Math.floor(low / 4294967296) + Math.floor(high / 65536));
+  out.fixed32(low % 4294967296);
   out.tag(field, 1);
 }
 
+let values = 0;
+
 function writeAnyValue(out: BackwardWriter, value: unknown, depth: number): void {
-  if (depth > MAX_DEPTH) throw new RangeError();
-  const mark = out.mark;
+  if (++values > MAX_VALUES || depth > MAX_DEPTH) throw new RangeError();
   switch (typeof value) {
     case "string":
       return writeText(out, 1, value);
@@ -183,45 +84,51 @@ function writeAnyValue(out: BackwardWriter, value: unknown, depth: number): void
     case "bigint":
       return writeNumber(out, value);
     case "object":
-      if (value === null) return;
-      if (Array.isArray(value)) {
-        for (const item of value.toReversed()) {
-          const start = out.mark;
-          writeAnyValue(out, item, depth + 1);
-          out.delimit(1, start);
-        }
-        return out.delimit(5, mark);
-      }
-      if (ArrayBuffer.isView(value)) {
-        out.raw(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-        return out.delimit(7, mark);
-      }
-      writeAttributes(out, 1, value as Attributes, depth + 1);
-      return out.delimit(6, mark);
+      if (value) writeObject(out, value, depth + 1);
+      return;
     default:
   }
 }
 
-function writeNumber(out: BackwardWriter, value: number | bigint): void {
-  if (
-    typeof value === "bigint"
-      ? BigInt.asIntN(64, value) === value
-      : Number.isInteger(value) && Math.abs(value) < 2 ** 63
-  ) {
-    out.int64(value);
-    return out.tag(3, 0);
+function writeObject(out: BackwardWriter, value: object, depth: number): void {
+  const mark = out.mark;
+  if (Array.isArray(value)) {
+    for (let index = value.length - 1; index >= 0; index--) {
+      const start = out.mark;
+      writeAnyValue(out, value[index], depth);
+      out.delimit(1, start);
+    }
+    out.delimit(5, mark);
+  } else if (ArrayBuffer.isView(value)) {
+    out.raw(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    out.delimit(7, mark);
+  } else {
+    writeAttributes(out, 1, value as Attributes, depth);
+    out.delimit(6, mark);
   }
-  if (typeof value === "bigint") return writeText(out, 1, `${value}`);
-  out.double(value);
-  out.tag(4, 1);
+}
+
+function writeNumber(out: BackwardWriter, value: number | bigint): void {
+  const integer = typeof value === "bigint" || Number.isInteger(value);
+  if (integer && value >= -(2 ** 63) && value < 2 ** 63) {
+    out.int64(value);
+    out.tag(3, 0);
+  } else if (typeof value === "bigint") {
+    writeText(out, 1, `${value}`);
+  } else {
+    out.double(value);
+    out.tag(4, 1);
+  }
 }
 
 function writeAttributes(out: BackwardWriter, field: number, attributes: Attributes | undefined, depth = 0): void {
-  const keys = Object.keys(attributes ?? {});
+  if (!attributes) return;
+  if (depth === 0) values = 0;
+  const keys = Object.keys(attributes);
   for (let index = keys.length - 1; index >= 0; index--) {
-    const key = keys[index] ?? "";
+    const key = keys[index] as string;
     const mark = out.mark;
-    writeAnyValue(out, attributes?.[key], depth);
+    writeAnyValue(out, attributes[key], depth);
     out.delimit(2, mark);
     writeText(out, 1, key);
     out.delimit(field, mark);
@@ -237,52 +144,58 @@ function writeFlags(out: BackwardWriter, field: number, flags: number): void {
   out.tag(field, 5);
 }
 
+function writeEvent(out: BackwardWriter, event: TimedEvent): void {
+  const mark = out.mark;
+  writeCount(out, 4, event.droppedAttributesCount);
+  writeAttributes(out, 3, event.attributes);
+  writeText(out, 2, event.name);
+  writeTime(out, 1, event.time);
+  out.delimit(11, mark);
+}
+
+function writeLink(out: BackwardWriter, link: Link): void {
+  const mark = out.mark;
+  const { context } = link;
+  writeFlags(out, 6, flagsOf(context, context.isRemote));
+  writeCount(out, 5, link.droppedAttributesCount);
+  writeAttributes(out, 4, link.attributes);
+  writeOptionalText(out, 3, context.traceState?.serialize());
+  writeId(out, 2, context.spanId, 16);
+  writeId(out, 1, context.traceId, 32);
+  out.delimit(13, mark);
+}
+
+function writeStatus(out: BackwardWriter, { code, message }: SpanStatus): void {
+  const mark = out.mark;
+  out.varint(code & 3);
+  out.tag(3, 0);
+  writeOptionalText(out, 2, message);
+  out.delimit(15, mark);
+}
+
 /** Fields in descending order, since what is written last stands first. */
 function writeSpan(out: BackwardWriter, span: ReadableSpan): void {
   const mark = out.mark;
   const context = span.spanContext();
   const parent = span.parentSpanContext;
+  const { links, events } = span;
   writeFlags(out, 16, flagsOf(context, parent?.isRemote));
-  const status = out.mark;
-  if (span.status.code) {
-    out.varint(span.status.code);
-    out.tag(3, 0);
-  }
-  writeOptionalText(out, 2, span.status.message);
-  out.delimit(15, status);
+  writeStatus(out, span.status);
   writeCount(out, 14, span.droppedLinksCount);
-  for (const link of span.links.toReversed()) {
-    const start = out.mark;
-    writeFlags(out, 6, flagsOf(link.context, link.context.isRemote));
-    writeCount(out, 5, link.droppedAttributesCount);
-    writeAttributes(out, 4, link.attributes);
-    writeOptionalText(out, 3, link.context.traceState?.serialize());
-    writeIds(out, 1, link.context);
-    out.delimit(13, start);
-  }
+  for (let index = links.length - 1; index >= 0; index--) writeLink(out, links[index] as Link);
   writeCount(out, 12, span.droppedEventsCount);
-  for (const event of span.events.toReversed()) {
-    const start = out.mark;
-    writeCount(out, 4, event.droppedAttributesCount);
-    writeAttributes(out, 3, event.attributes);
-    writeText(out, 2, event.name);
-    writeTime(out, 1, event.time);
-    out.delimit(11, start);
-  }
+  for (let index = events.length - 1; index >= 0; index--) writeEvent(out, events[index] as TimedEvent);
   writeCount(out, 10, span.droppedAttributesCount);
   writeAttributes(out, 9, span.attributes);
   writeTime(out, 8, span.endTime);
   writeTime(out, 7, span.startTime);
-  out.varint((span.kind + 1) | 0);
+  out.varint((span.kind + 1) & 7);
   out.tag(6, 0);
   writeText(out, 5, span.name);
-  if (parent?.spanId) {
-    const start = out.mark;
-    out.hex(parent.spanId);
-    out.delimit(4, start);
-  }
+  if (parent?.spanId) writeId(out, 4, parent.spanId, 16);
   writeOptionalText(out, 3, context.traceState?.serialize());
-  writeIds(out, 1, context);
+  writeId(out, 2, context.spanId, 16);
+  writeId(out, 1, context.traceId, 32);
   out.delimit(2, mark);
 }
 
@@ -369,51 +282,3 @@ export const protobufSerializer: Serializer = {
   },
   parseReply,
 };
-
-/** Reads `partial_success` {rejected_spans, error_message}, or the message of a `Status`: both nest no deeper than that. */
-function parseReply(body: Uint8Array): ExportReply {
-  let rejectedSpans = 0;
-  let message = "";
-  for (const field of fields(body)) {
-    if (field.number === 2 && field.bytes) message = new TextDecoder().decode(field.bytes);
-    if (field.number !== 1 || !field.bytes) continue;
-    for (const inner of fields(field.bytes)) {
-      if (inner.number === 1) rejectedSpans = inner.value;
-      if (inner.number === 2 && inner.bytes) message = new TextDecoder().decode(inner.bytes);
-    }
-  }
-  return { rejectedSpans, message };
-}
-
-interface Field {
-  readonly number: number;
-  readonly value: number;
-  readonly bytes: Uint8Array | undefined;
-}
-
-/** Walks the fields of a message. Throws where the bytes are not one. */
-function* fields(bytes: Uint8Array): Generator<Field> {
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[at++];
-      if (byte === undefined || scale > 2 ** 63) throw new RangeError();
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const tag = varint();
-    const wire = tag % 8;
-    const number = Math.floor(tag / 8);
-    if (wire === 0) {
-      yield { number, value: varint(), bytes: undefined };
-      continue;
-    }
-    const length = wire === 2 ? varint() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
-    if (!(at + length <= bytes.length)) throw new RangeError();
-    yield { number, value: 0, bytes: wire === 2 ? bytes.subarray(at, at + length) : undefined };
-    at += length;
-  }
-}
