@@ -35,10 +35,10 @@ export const cases: Record<string, Case> = {
   },
   "otlp.json": () => {
     const spans = finishedSpans();
-    return () => jsonSerializer.serialize(spans);
+    return () => jsonSerializer.serialize(spans, new Set());
   },
   "otlp.protobuf": () => {
     const spans = finishedSpans();
-    return () => protobufSerializer.serialize(spans);
+    return () => protobufSerializer.serialize(spans, new Set());
   },
 };
