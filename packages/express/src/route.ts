@@ -5,7 +5,8 @@ import type { Request } from "express";
 
 /** A router sets these on each request. */
 interface Routed {
-  baseUrl: string;
+  /** Undefined outside the app. */
+  baseUrl: string | undefined;
   route: { path: unknown } | undefined;
   params: Record<string, unknown> | undefined;
 }
@@ -17,14 +18,15 @@ interface Routed {
 export function watchRoute(req: Request, entered: (pattern: string) => void): void {
   const routed = req as unknown as Routed;
   // Patterns of the mounts that the request is in, by the path that each has taken so far.
-  const mounts = new Map([[routed.baseUrl, routed.baseUrl]]);
-  watch(routed, "baseUrl", (to, from) => {
+  const mounts = new Map<string, string>();
+  const patternOf = (base = ""): string => mounts.get(base) ?? base;
+  watch(routed, "baseUrl", (to = "", from = "") => {
     if (to.length <= from.length || !to.startsWith(from)) return;
-    mounts.set(to, (mounts.get(from) ?? from) + mountPattern(to.slice(from.length), routed.params));
+    mounts.set(to, patternOf(from) + mountPattern(to.slice(from.length), routed.params));
   });
   watch(routed, "route", (route) => {
     if (!route) return;
-    const mount = mounts.get(routed.baseUrl) ?? routed.baseUrl;
+    const mount = patternOf(routed.baseUrl);
     const path = pathText(route.path);
     entered(mount && path === "/" ? mount : mount + path);
   });
@@ -41,7 +43,11 @@ function watch<K extends "baseUrl" | "route">(
     set(to: Routed[K]) {
       const from = value;
       value = to;
-      changed(to, from);
+      try {
+        changed(to, from);
+      } catch {
+        // The router is not to notice that somebody looks.
+      }
     },
     enumerable: true,
     configurable: true,

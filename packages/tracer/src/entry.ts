@@ -265,6 +265,8 @@ function startSpan(opening: Opening, run: RunContext | undefined): { span: Span;
   if (start.span) {
     if (getRun(base) !== run) forgetRun(start.span);
     start.span.setAttributes({ ...attributes, ...(run && runAttributes(run)) });
+    // A host may have a span of its own for each middleware, which then is the active one.
+    if (run && !getScope(base)) getSpan(base)?.setAttributes(runAttributes(run));
   }
   const active = start.span ? (getSpan(context) ?? span) : span;
   return { span, context: setScope(tracer.contextWith(context, active), getScope(base)?.span) };

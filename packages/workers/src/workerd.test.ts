@@ -344,7 +344,9 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
       expect(batch?.attributes).not.toHaveProperty("botanu.run_id");
       expect(batch?.links).toHaveLength(1);
       const deliveries = spans.filter((span) => "messaging.message.id" in span.attributes);
-      expect(deliveries.map(({ attributes }) => attributes["botanu.run_id"]).toSorted()).toEqual([run, undefined]);
+      expect(
+        deliveries.map(({ attributes }) => attributes["botanu.run_id"]).toSorted((a) => (a === undefined ? 1 : -1)),
+      ).toEqual([run, undefined]);
     });
   });
 

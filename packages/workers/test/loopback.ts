@@ -19,7 +19,7 @@ export interface SentSpan {
   readonly millis: number;
 }
 
-/** A receiver of spans on this machine. */
+/** A receiver of spans on this machine. Each test has a URL of its own, so that late spans of others do not count. */
 export interface Collector {
   url: string;
   spans: SentSpan[];
@@ -47,6 +47,8 @@ export const CALLER: Readonly<Record<string, string>> = {
 };
 
 export function serveCollector(): Collector {
+  let origin = "";
+  let tests = 0;
   const waiting = new Set<() => void>();
   const collector: Collector = {
     url: "",
@@ -76,17 +78,19 @@ export function serveCollector(): Collector {
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => {
         const bytes = Buffer.concat(chunks);
+        response.setHeader("content-type", "application/json").end("{}");
+        if (!collector.url.endsWith(request.url ?? "")) return;
         collector.posts += 1;
         collector.spans.push(
           ...decode((request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes).toString()),
         );
-        response.setHeader("content-type", "application/json").end("{}");
         for (const check of waiting) check();
       });
     },
-    (url) => (collector.url = `${url}/v1/traces`),
+    (url) => (origin = url),
   );
   beforeEach(() => {
+    collector.url = `${origin}/${(tests += 1)}/v1/traces`;
     collector.spans = [];
     collector.posts = 0;
   });
@@ -149,7 +153,7 @@ function decode(text: string): SentSpan[] {
       spans.map((span) => ({
         ...span,
         parentSpanId: span.parentSpanId ?? "",
-        status: span.status ?? {},
+        status: span.status?.code ? span.status : {},
         links: span.links ?? [],
         attributes: record(span.attributes),
         resource: record(resource?.attributes),
