@@ -153,9 +153,15 @@ function headerText(recorded: unknown): string {
   return typeof recorded === "string" ? recorded : "";
 }
 
-/** Links that say of their own target that it was not sampled: what sent the message recorded nothing. */
+/**
+ * Looks for links that say of their target that it was not sampled: what sent the message recorded nothing. Some exporters
+ * write the flags of W3C nowhere (Python, Java); one that writes them has the sampled flag on its own span.
+ *
+ * @yields each span with such a link
+ */
 export function* unsampledLinks(trace: TraceIndex): Generator<Sighting> {
   for (const span of trace.spans) {
+    if ((span.flags & FLAG_SAMPLED) === 0) continue;
     const link = span.links.find(({ flags = 0 }) => (flags & FLAG_REMOTE_KNOWN) !== 0 && (flags & FLAG_SAMPLED) === 0);
     if (link !== undefined) yield { rule: "unsampled", span, other: "" };
   }

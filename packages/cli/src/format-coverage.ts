@@ -13,7 +13,7 @@ export function formatCoverage(
 ): string {
   const { paint } = screen;
   if (report.percent === undefined) return "no spans to report on\n";
-  const service = Math.max(7, Math.min(28, ...report.services.map((each) => width(printable(each.service)))));
+  const service = Math.min(28, Math.max(7, ...report.services.map((each) => width(printable(each.service)))));
   const head = [
     "service".padEnd(service),
     " ".repeat(METER),

@@ -29,6 +29,7 @@ export type RowText = SpanRowText | NoteText;
 // Rows of one name and one service that say nothing new are folded from this many on.
 const FOLD_FROM = 6;
 const FOLD_SHOWN = 3;
+const LINKS_SHOWN = 5;
 
 /**
  * Goes through a tree from top to bottom. With `all`, repeated rows are not folded.
@@ -38,14 +39,13 @@ const FOLD_SHOWN = 3;
 export function* runRows(tree: RunTree, all: boolean): Generator<RowText> {
   const linked = new Map<string, StoredSpan>();
   for (const span of spansBelow(tree.roots)) linked.set(`${span.traceId}${span.spanId}`, span);
-  const walk = new Walk(linked, all);
-  const gaps = [...tree.gaps];
+  const walk = new Walk(linked, tree.gaps, all);
   let trace = "";
   for (const node of tree.roots) {
     const first = node.type === "attempts" ? node.children[0] : node;
     if (first === undefined) continue;
     const { startMs, traceId } = first.span;
-    while (gaps[0] !== undefined && gaps[0].end <= startMs) yield gapNote(gaps.shift());
+    yield* walk.gapsBefore(startMs, "");
     if (traceId !== trace) yield traceNote("", traceId, startMs - tree.startMs);
     trace = traceId;
     yield* walk.node(node, "", "", node.type === "attempts" ? traceId : undefined);
@@ -54,11 +54,25 @@ export function* runRows(tree: RunTree, all: boolean): Generator<RowText> {
 
 class Walk {
   readonly #linked: ReadonlyMap<string, StoredSpan>;
+  readonly #gaps: Interval[];
   readonly #all: boolean;
 
-  constructor(linked: ReadonlyMap<string, StoredSpan>, all: boolean) {
+  constructor(linked: ReadonlyMap<string, StoredSpan>, gaps: readonly Interval[], all: boolean) {
     this.#linked = linked;
+    this.#gaps = [...gaps];
     this.#all = all;
+  }
+
+  /**
+   * Says what passed without a span.
+   *
+   * @yields a row for each gap that ends by then, once
+   */
+  *gapsBefore(time: number, prefix: string): Generator<RowText> {
+    for (let [gap] = this.#gaps; gap !== undefined && gap.end <= time; [gap] = this.#gaps) {
+      yield { ...note("plain", `⫽ ${duration(gap.end - gap.start)} in which nothing was recorded`), prefix };
+      this.#gaps.shift();
+    }
   }
 
   /**
@@ -84,6 +98,7 @@ class Walk {
       const last = index === parts.length - 1;
       const [first] = part;
       if (first === undefined) continue;
+      if (trace !== undefined && first.type === "span") yield* this.gapsBefore(first.span.startMs, `${below}│ `);
       if (part.length === 1)
         yield* this.node(first, `${below}${last ? "└ " : "├ "}`, `${below}${last ? "  " : "│ "}`, trace);
       else yield foldNote(part, `${below}${last ? "└ " : "├ "}`);
@@ -97,7 +112,7 @@ class Walk {
     if (node.orphan) yield note("warn", `its parent ${span.parentSpanId} never arrived`);
     if (node.insideRunId !== undefined) yield note("plain", `inside the run ${node.insideRunId}`);
     if (node.skewMs > 0) yield note("warn", `starts ${duration(node.skewMs)} before its parent: clocks differ`);
-    for (const { traceId, spanId } of span.links) {
+    for (const { traceId, spanId } of span.links.slice(0, LINKS_SHOWN)) {
       const target = this.#linked.get(`${traceId}${spanId}`);
       const where = traceId === span.traceId ? "" : ` in trace ${traceId}`;
       yield note(
@@ -105,6 +120,8 @@ class Walk {
         target === undefined ? `↪ linked to a span${where} outside of this run` : `↪ linked to ${target.name}${where}`,
       );
     }
+    const unseen = span.links.length - LINKS_SHOWN;
+    if (unseen > 0) yield note("plain", `↪ and ${grouped(unseen)} more links`);
   }
 }
 
@@ -137,15 +154,18 @@ function traceNote(prefix: string, traceId: string, offset: number | undefined):
   return { type: "note", prefix, tone: "trace", text: `trace ${traceId}${at}` };
 }
 
-function gapNote(gap: Interval | undefined): NoteText {
-  return note("plain", `⫽ ${duration(gap === undefined ? 0 : gap.end - gap.start)} in which nothing was recorded`);
+function attemptsNote(node: AttemptsNode, prefix: string): NoteText {
+  const text = `↻ ${node.children.length} attempts, ${attemptsOutcome(node)} (${RULE_TEXT[node.rule]})`;
+  return { ...note("plain", text), prefix };
 }
 
-function attemptsNote(node: AttemptsNode, prefix: string): NoteText {
-  const failed = node.children.filter((child) => child.failed).length;
-  const end = node.children.at(-1)?.failed === true ? "all failed" : `${failed} failed, then it went through`;
-  const outcome = failed === 0 ? "none failed" : failed === node.children.length ? "all failed" : end;
-  return { ...note("plain", `↻ ${node.children.length} attempts, ${outcome} (${RULE_TEXT[node.rule]})`), prefix };
+function attemptsOutcome({ children }: AttemptsNode): string {
+  const failed = children.filter((child) => child.failed).length;
+  if (failed === 0) return "none failed";
+  if (failed === children.length) return "all failed";
+  return children.at(-1)?.failed === true
+    ? `${failed} failed, the last one too`
+    : `${failed} failed, then it went through`;
 }
 
 function nestedNote(node: NestedNode, prefix: string): NoteText {

@@ -101,7 +101,12 @@ export class StoreReader {
         `SELECT ${RUN_COLUMNS} FROM runs WHERE (? IS NULL OR workflow = ?) AND (? IS NULL OR customer_id = ?)
          AND first_ns >= ? ORDER BY first_ns DESC, run_id DESC LIMIT ?`,
       )
-      .all(...repeat(filter.workflow ?? null, 2), ...repeat(filter.customer ?? null, 2), nanos(filter.sinceMillis), filter.limit ?? 20);
+      .all(
+        ...repeat(filter.workflow ?? null, 2),
+        ...repeat(filter.customer ?? null, 2),
+        nanos(filter.sinceMillis),
+        filter.limit ?? 20,
+      );
     const totals = this.#database.prepare(RUN_TOTALS);
     return rows.map((row) => summary(row, totals.get(...repeat(String(row["run_id"]), 3)) ?? {}));
   }

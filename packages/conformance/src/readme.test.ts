@@ -14,14 +14,26 @@ const FOLDER = new URL("../.snippets/", import.meta.url);
 const ROOT = new URL("../../../", import.meta.url);
 
 const readme = readFileSync(new URL("README.md", ROOT), "utf8");
-const snippets = new Map([...readme.matchAll(/^```ts (\S+)\n(.*?)^```$/gms)].map(([, name = "", code = ""]) => [name, code]));
+const snippets = new Map(
+  [...readme.matchAll(/^```ts (\S+)\n(.*?)^```$/gms)].map(([, name = "", code = ""]) => [name, code]),
+);
 
 beforeAll(() => {
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER);
   for (const [name, code] of snippets) writeFileSync(new URL(name, FOLDER), code);
-  const compilerOptions = { noEmit: true, skipLibCheck: true, isolatedDeclarations: false, declaration: false, declarationMap: false, types: ["node"] };
-  writeFileSync(new URL("tsconfig.json", FOLDER), JSON.stringify({ extends: "../../../tsconfig.base.json", compilerOptions, include: ["*.ts"] }));
+  const compilerOptions = {
+    noEmit: true,
+    skipLibCheck: true,
+    isolatedDeclarations: false,
+    declaration: false,
+    declarationMap: false,
+    types: ["node"],
+  };
+  writeFileSync(
+    new URL("tsconfig.json", FOLDER),
+    JSON.stringify({ extends: "../../../tsconfig.base.json", compilerOptions, include: ["*.ts"] }),
+  );
 });
 
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
@@ -69,7 +81,9 @@ describe("the README's examples", () => {
     try {
       const response = await fetch(await runtime.ready, { headers: { "x-customer": "acme" } });
       expect(response.headers.get("x-botanu-run-id")).toMatch(UUID_V7);
-      expect(baggage).toContain(`botanu.run_id=${response.headers.get("x-botanu-run-id")},botanu.workflow=order,botanu.customer_id=acme`);
+      expect(baggage).toContain(
+        `botanu.run_id=${response.headers.get("x-botanu-run-id")},botanu.workflow=order,botanu.customer_id=acme`,
+      );
     } finally {
       await runtime.dispose();
       upstream.close().closeAllConnections();

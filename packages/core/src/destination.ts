@@ -1,74 +1,77 @@
-import { diag, type Diag } from "./diag.ts";
+import { warnOnce, type Diag } from "./diag.ts";
 import { BotanuError } from "./errors.ts";
+import { isTrusted } from "./trust.ts";
 
-/** Names hosts: an exact host (with port or without), `*.suffix`, `*`, an expression on the host name, or a predicate. */
+/**
+ * Names hosts: an exact host, with port or without, `*.suffix`, `*`, an expression that is put to the host name, or a
+ * predicate of the URL. A predicate that throws, or answers anything but true, says no.
+ */
 export type HostRule = string | RegExp | ((url: URL) => boolean);
 
+/** Where context may go beyond private hosts. */
 export interface DestinationOptions {
-  /** Hosts beyond the private ones that get baggage and the run in `tracestate`. */
+  /** Hosts that get baggage, and the run's member of `tracestate`. */
   readonly propagateTo?: HostRule | readonly HostRule[] | undefined;
-  /** Hosts beyond the private ones that get `traceparent`. */
+  /** Hosts that get `traceparent`. */
   readonly traceTo?: HostRule | readonly HostRule[] | undefined;
+  /** Where suppressions are reported; default: the one that was set. */
   readonly diag?: Diag | undefined;
 }
 
 /** What may be sent to a destination. */
 export interface Destination {
-  /** Baggage, and the run in `tracestate`. */
+  /** Baggage, and the run's member of `tracestate`. */
   readonly baggage: boolean;
-  /** `traceparent`. */
+  /** `traceparent`, and other members of `tracestate`. */
   readonly trace: boolean;
 }
 
+/** Says what may be sent to a URL. */
 export type DestinationPolicy = (url: URL) => Destination;
 
-const MAX_REPORTED = 100;
+type HostTest = (url: URL, host: string) => boolean;
 
+// Names without dots, IPv4 (no other name ends with a number in a URL), IPv6 with IPv4-mapped, and private suffixes.
+// A URL has its host in lower case and its addresses in canonical form.
 const PRIVATE_HOST =
-  /^(?:[^.[]+|(?:0|10|127|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d+)+|\[(?:::1?|f[cd][^:]{2}:.*|fe[89ab][^:]:.*|::ffff:(?:7f..|a..|a9fe|c0a8|ac1.):.*)\])$|\.(?:local|localhost|internal|svc)$/;
+  /^([^.[]+|(0|10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01]))(\.\d+)+|\[(::1?|f[cd][^:]{2}:.*|fe[89ab][^:]:.*|::ffff:(7f..|a..|a9fe|c0a8|ac1.):.*)])$|\.(local|localhost|internal|svc)$/;
 
 /**
- * Decides what may be sent where: everything to private hosts and to those that the options name, nothing elsewhere.
- * The first suppression per host is reported, for up to 100 hosts.
+ * Decides what may be sent where: everything to private hosts, elsewhere what the options allow. The first suppression
+ * per host is reported, for up to 1,000 hosts.
  *
  * @throws BotanuError ERR_INVALID_OPTION when a rule is neither a host, an expression nor a predicate.
  */
 export function createDestinationPolicy(options: DestinationOptions = {}): DestinationPolicy {
-  const propagateTo = readRules(options.propagateTo);
-  const traceTo = readRules(options.traceTo);
-  const reported = new Set<string>();
+  const getsBaggage = createHostTest(options.propagateTo);
+  const getsTrace = createHostTest(options.traceTo);
   return (url) => {
     const host = url.hostname.replace(/\.$/, "");
     const isPrivate = PRIVATE_HOST.test(host);
-    const allows = (rules: readonly HostRule[]): boolean => isPrivate || rules.some((rule) => matches(rule, url, host));
-    const destination = { baggage: allows(propagateTo), trace: allows(traceTo) };
-    if (!(destination.baggage && destination.trace) && reported.size < MAX_REPORTED && !reported.has(host)) {
-      reported.add(host);
-      const names = [destination.baggage ? [] : "propagateTo", destination.trace ? [] : "traceTo"].flat();
-      (options.diag ?? diag()).warn(`${host} is not in ${names.join(", ")}`);
+    const baggage = isPrivate || getsBaggage(url, host);
+    const trace = isPrivate || getsTrace(url, host);
+    if (!baggage || !trace) {
+      warnOnce(host, `${host} is not in ${baggage ? "" : "propagateTo "}${trace ? "" : "traceTo"}`, options.diag);
     }
-    return destination;
+    return { baggage, trace };
   };
 }
 
-function readRules(rules: HostRule | readonly HostRule[] = []): readonly HostRule[] {
-  return [rules].flat().map((rule: HostRule) => {
-    if (typeof rule === "string" && /^(?:\*|(?:\*\.)?[^*/\s]+)$/.test(rule)) return rule.toLowerCase();
-    if (typeof rule === "function" || rule instanceof RegExp) return rule;
-    throw new BotanuError("ERR_INVALID_OPTION", `not a host rule: ${String(rule)}`);
-  });
+function createHostTest(rules: HostRule | readonly HostRule[] = []): HostTest {
+  const tests = [rules].flat().map(readRule);
+  return (url, host) => tests.some((test) => test(url, host));
 }
 
-function matches(rule: HostRule, url: URL, host: string): boolean {
-  if (typeof rule === "function") {
-    try {
-      return rule(url) === true;
-    } catch {
-      return false;
-    }
+function readRule(rule: HostRule): HostTest {
+  if (typeof rule === "function") return (url) => isTrusted(rule, url, false);
+  // Unlike test, search neither reads nor moves the lastIndex of an expression.
+  if (rule instanceof RegExp) return (_url, host) => host.search(rule) >= 0;
+  if (typeof rule !== "string" || !/^(\*$|(\*\.)?[^*/\s]+$)/.test(rule)) {
+    throw new BotanuError("ERR_INVALID_OPTION", `no host rule: ${String(rule)}`);
   }
-  // search neither reads nor moves the lastIndex of an expression.
-  if (rule instanceof RegExp) return host.search(rule) >= 0;
-  if (rule.startsWith("*.")) return host.endsWith(rule.slice(1));
-  return rule === "*" || rule === host || rule === `${host}:${url.port}`;
+  const name = rule.toLowerCase();
+  return (url, host) =>
+    name.startsWith("*")
+      ? host.endsWith(name.slice(1))
+      : name === host || name === `${host}:${url.port || (url.protocol === "http:" ? 80 : 443)}`;
 }

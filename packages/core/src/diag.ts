@@ -6,13 +6,12 @@ export interface Diag {
 
 const MAX_KEYS = 1000;
 const SILENT: Diag = { warn() {}, error() {} };
-const warned = new Set<string>();
+const warned = /* @__PURE__ */ new WeakMap<Diag, Set<string>>();
 let current = SILENT;
 
 /** Sets where warnings go, for every package that is not given a diag of its own. Without argument: nowhere. */
-export function setDiag(diag: Diag = SILENT): void {
-  current = diag;
-  warned.clear();
+export function setDiag(to: Diag = SILENT): void {
+  current = to;
 }
 
 /** The diag that was set, else a silent one. */
@@ -20,9 +19,15 @@ export function diag(): Diag {
   return current;
 }
 
-/** Warns the first time that a key is seen; remembers at most 1,000 keys and is silent about others. */
+/** Tells a diag the first time that it sees a key, for up to 1,000 keys. What the diag throws stays here. */
 export function warnOnce(key: string, message: string, to: Diag = current): void {
-  if (warned.has(key) || warned.size >= MAX_KEYS) return;
-  warned.add(key);
-  to.warn(message);
+  let keys = warned.get(to);
+  if (!keys) warned.set(to, (keys = new Set()));
+  if (keys.has(key) || keys.size >= MAX_KEYS) return;
+  keys.add(key);
+  try {
+    to.warn(message);
+  } catch {
+    // A warning is not worth a request.
+  }
 }

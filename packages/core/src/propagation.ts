@@ -1,10 +1,10 @@
 import { readCarrier, textOf, writeCarrier, type Carrier } from "./carrier.ts";
 import type { Destination } from "./destination.ts";
-import { diag, warnOnce } from "./diag.ts";
-import { BAGGAGE, RUN_ID, TRACEPARENT, TRACESTATE, TRACESTATE_KEY } from "./keys.ts";
+import { warnOnce } from "./diag.ts";
+import { BAGGAGE, CUSTOMER_ID, EVENT_ID, RUN_ID, TRACEPARENT, TRACESTATE, TRACESTATE_KEY, WORKFLOW } from "./keys.ts";
 import { parseRunId } from "./run-id.ts";
-import { readRun, RUN_FIELDS, type RunContext } from "./run.ts";
-import { joinMembers, readMembers } from "./w3c/baggage.ts";
+import { readRun, runEntries, type RunContext } from "./run.ts";
+import { joinMembers, scanBaggage } from "./w3c/baggage.ts";
 import { percentDecode, percentEncode } from "./w3c/percent-encoding.ts";
 import { formatTraceparent, parseTraceparent, type SpanContext } from "./w3c/traceparent.ts";
 import { createTraceState } from "./w3c/tracestate.ts";
@@ -41,6 +41,9 @@ export interface InjectOptions<C = Carrier> {
 }
 
 const PREFIX = "botanu.";
+/** Fields that a trusted caller may send as headers of their own. */
+const FALLBACK = [RUN_ID, WORKFLOW, EVENT_ID, CUSTOMER_ID];
+
 const WARN_BYTES = 4096;
 
 /**
@@ -58,26 +61,25 @@ export function extract<C = Carrier>(carrier: C, options: ExtractOptions<C> = {}
   };
   const own = new Map<string, string>();
   const baggage: string[] = [];
-  for (const { key, value, raw } of readMembers(read(BAGGAGE) ?? "")) {
-    if (key.startsWith(PREFIX)) own.set(key, percentDecode(value.replaceAll("+", " ")));
+  scanBaggage(read(BAGGAGE) ?? "", (raw, key, value) => {
+    if (key.startsWith(PREFIX)) own.set(key, percentDecode(value.includes("+") ? value.replaceAll("+", " ") : value));
     else baggage.push(raw);
+  });
+  const spanContext = extractSpanContext(read, trust);
+  if (!trust) return { spanContext, baggage, untrustedRunId: parseRunId(own.get(RUN_ID)) };
+  for (const key of FALLBACK) {
+    const text = own.has(key) ? undefined : read(`x-${key.replace(/\W|_/g, "-")}`);
+    if (text) own.set(key, text);
   }
-  return {
-    spanContext: extractSpanContext(read, trust),
-    baggage,
-    run: trust
-      ? readRun((key, index) => own.get(key) ?? (index < 4 ? read(`x-${key.replace(/[._]/g, "-")}`) : undefined))
-      : undefined,
-    untrustedRunId: trust ? undefined : parseRunId(own.get(RUN_ID)),
-  };
+  return { spanContext, baggage, run: readRun(own) };
 }
 
 function extractSpanContext(read: (key: string) => string | undefined, trust: boolean): SpanContext | undefined {
   const parent = parseTraceparent(read(TRACEPARENT) ?? "");
   const header = parent && read(TRACESTATE);
   if (!header) return parent;
-  const received = createTraceState(header);
-  const traceState = trust || received.get(TRACESTATE_KEY) === undefined ? received : received.unset(TRACESTATE_KEY);
+  let traceState = createTraceState(header);
+  if (!trust) traceState = traceState.unset(TRACESTATE_KEY);
   return traceState.serialize() ? { ...parent, traceState } : parent;
 }
 
@@ -103,23 +105,12 @@ export function inject<C = Carrier>(propagation: Propagation, carrier: C, option
 }
 
 function formatPropagatedBaggage({ run, baggage = [] }: Propagation): string {
-  const { header, left } = joinMembers([...(run ? formatRun(run) : []), ...baggage]);
-  if (left > 0) diag().warn(`${left} baggage members of others dropped`);
+  const members: string[] = [];
+  for (const [key, value] of run ? runEntries(run) : []) {
+    if (value) members.push(`${key}=${percentEncode(String(value))}`);
+  }
+  const { header, left } = joinMembers([...members, ...baggage]);
+  if (left > 0) warnOnce("left", `${left} foreign members dropped`);
   if (header.length > WARN_BYTES) warnOnce("size", "baggage over 4 KiB");
   return header;
-}
-
-/** The baggage members of a run, in order. */
-export function formatRun(run: RunContext): string[] {
-  const members: string[] = [];
-  for (const [key, field] of RUN_FIELDS) {
-    const value = run[field];
-    const implied =
-      value === undefined ||
-      value === false ||
-      (field === "attempt" && value === 1) ||
-      (field === "rootRunId" && value === run.runId);
-    if (!implied) members.push(`${key}=${percentEncode(String(value))}`);
-  }
-  return members;
 }

@@ -1,4 +1,4 @@
-import { diag, warnOnce, type Diag } from "./diag.ts";
+import { warnOnce, type Diag } from "./diag.ts";
 import { BotanuError } from "./errors.ts";
 import {
   ATTEMPT,
@@ -60,68 +60,68 @@ export interface RunOptions {
   readonly diag?: Diag | undefined;
 }
 
-type Fields = { -readonly [F in keyof RunContext]?: RunContext[F] } & { runId: string };
-
 const MAX_TEXT_BYTES = 256;
-
-/** Wire keys of a run in the order in which they are emitted, each with the name of its field. */
-export const RUN_FIELDS: readonly (readonly [key: string, field: keyof RunContext])[] = /* @__PURE__ */ [
-  RUN_ID,
-  WORKFLOW,
-  EVENT_ID,
-  CUSTOMER_ID,
-  ENVIRONMENT,
-  TENANT_ID,
-  PARENT_RUN_ID,
-  ROOT_RUN_ID,
-  ATTEMPT,
-  RETRY_OF_RUN_ID,
-  DEADLINE,
-  CANCELLED,
-  STEP,
-].map((key) => [key, key.slice(7).replace(/_./g, (match) => match.slice(1).toUpperCase()) as keyof RunContext]);
 
 /** Text that may travel: 1 to 256 bytes of UTF-8 without control characters. */
 function parseText(text: unknown): string | undefined {
   return typeof text === "string" &&
-    /^\P{Cc}+$/u.test(text) &&
-    (text.length < 86 || new TextEncoder().encode(text).length <= MAX_TEXT_BYTES)
+    text &&
+    !/\p{Cc}/u.test(text) &&
+    // No character takes more than three bytes per unit.
+    (text.length * 3 <= MAX_TEXT_BYTES || new TextEncoder().encode(text).length <= MAX_TEXT_BYTES)
     ? text
     : undefined;
 }
 
-function parseInteger(text: string): number | undefined {
+function parseInteger(text: string = ""): number | undefined {
   return /^[1-9]\d{0,14}$/.test(text) ? +text : undefined;
-}
-
-/** The value of a field from its text on the wire, undefined when it is not valid. */
-function parseField(key: string, text: string): unknown {
-  if (key.endsWith("run_id")) return parseRunId(text);
-  if (key === ATTEMPT || key === DEADLINE) return parseInteger(text);
-  return key === CANCELLED ? /^true$/i.test(text) : parseText(text);
 }
 
 /**
  * Reads a run from texts by wire key. There is one only if run id and workflow are both valid; other fields that are
  * not valid are as if absent.
  */
-export function readRun(get: (key: string, index: number) => string | undefined): RunContext | undefined {
-  const fields: Record<string, unknown> = {};
-  RUN_FIELDS.forEach(([key, field], index) => {
-    const value = parseField(key, get(key, index) ?? "");
-    if (value !== undefined) fields[field] = value;
-  });
-  return fields["runId"] && fields["workflow"] ? complete(fields as Fields) : undefined;
+export function readRun(texts: ReadonlyMap<string, string>): RunContext | undefined {
+  const id = (key: string): string | undefined => parseRunId(texts.get(key));
+  const text = (key: string): string | undefined => parseText(texts.get(key));
+  const runId = id(RUN_ID);
+  const workflow = text(WORKFLOW);
+  return runId && workflow
+    ? Object.freeze({
+        runId,
+        workflow,
+        eventId: text(EVENT_ID),
+        customerId: text(CUSTOMER_ID),
+        environment: text(ENVIRONMENT) ?? "unknown",
+        tenantId: text(TENANT_ID),
+        parentRunId: id(PARENT_RUN_ID),
+        rootRunId: id(ROOT_RUN_ID) ?? runId,
+        attempt: parseInteger(texts.get(ATTEMPT)) ?? 1,
+        retryOfRunId: id(RETRY_OF_RUN_ID),
+        deadline: parseInteger(texts.get(DEADLINE)),
+        cancelled: /^true$/i.test(texts.get(CANCELLED) ?? ""),
+        step: text(STEP),
+      })
+    : undefined;
 }
 
-function complete(fields: Fields): RunContext {
-  return Object.freeze({
-    environment: "unknown",
-    rootRunId: fields.runId,
-    attempt: 1,
-    cancelled: false,
-    ...fields,
-  }) as RunContext;
+/** The fields of a run by wire key, in the order in which they are emitted; what is implied is false or undefined. */
+export function runEntries(run: RunContext): (readonly [key: string, value: string | number | boolean | undefined])[] {
+  return [
+    [RUN_ID, run.runId],
+    [WORKFLOW, run.workflow],
+    [EVENT_ID, run.eventId],
+    [CUSTOMER_ID, run.customerId],
+    [ENVIRONMENT, run.environment],
+    [TENANT_ID, run.tenantId],
+    [PARENT_RUN_ID, run.parentRunId],
+    [ROOT_RUN_ID, run.rootRunId !== run.runId && run.rootRunId],
+    [ATTEMPT, run.attempt > 1 && run.attempt],
+    [RETRY_OF_RUN_ID, run.retryOfRunId],
+    [DEADLINE, run.deadline],
+    [CANCELLED, run.cancelled],
+    [STEP, run.step],
+  ];
 }
 
 /**
@@ -131,28 +131,38 @@ function complete(fields: Fields): RunContext {
  * @throws BotanuError ERR_INVALID_OPTION when the workflow is not a text of 1 to 256 bytes without control characters.
  */
 export function createRun(options: RunOptions): RunContext {
-  const { workflow, parent, diag: to = diag() } = options;
-  if (!parseText(workflow)) throw new BotanuError("ERR_INVALID_OPTION", "workflow must be a name of 1 to 256 bytes");
-  const fields: Fields = { runId: createRunId(), workflow, parentRunId: parent?.runId };
-  fields.deadline = parseInteger(`${Math.floor(options.deadline ?? parent?.deadline ?? 0)}`);
-  for (const field of ["eventId", "customerId", "environment", "tenantId"] as const) {
-    const value = options[field] ? checkText(field, options[field], to) : parent?.[field];
-    if (value) fields[field] = value;
-  }
-  return complete(fields);
+  const { workflow, parent } = options;
+  if (!parseText(workflow)) throw new BotanuError("ERR_INVALID_OPTION", "invalid workflow");
+  const runId = createRunId();
+  const take = (field: "eventId" | "customerId" | "environment" | "tenantId"): string | undefined =>
+    options[field] ? checkText(field, options[field], options.diag) : parent?.[field];
+  return Object.freeze({
+    runId,
+    workflow,
+    eventId: take("eventId"),
+    customerId: take("customerId"),
+    environment: take("environment") ?? "unknown",
+    tenantId: take("tenantId"),
+    parentRunId: parent?.runId,
+    rootRunId: runId,
+    attempt: 1,
+    retryOfRunId: undefined,
+    deadline: parseInteger(`${Math.floor(options.deadline ?? parent?.deadline ?? 0)}`),
+    cancelled: false,
+    step: undefined,
+  });
 }
 
-function checkText(field: string, value: string, to: Diag): string | undefined {
+function checkText(field: string, value: unknown, to: Diag | undefined): string | undefined {
   const text = parseText(value);
-  if (!text) warnOnce(`${field}!`, `${field} left out: over 256 bytes or control characters`, to);
-  else if (text.includes(" ")) warnOnce(field, `${field} has a space, which some hops rewrite`, to);
+  if (!text) warnOnce(`${field}!`, `${field} left out: invalid`, to);
+  else if (text.includes(" ")) warnOnce(field, `${field} has a space`, to);
   return text;
 }
 
 /** A new attempt at a run: new run id, same event, deadline and root, attempt one higher. */
 export function createRetry(previous: RunContext): RunContext {
-  return complete({
-    ...previous,
+  return change(previous, {
     runId: createRunId(),
     attempt: previous.attempt + 1,
     retryOfRunId: previous.runId,
@@ -163,12 +173,16 @@ export function createRetry(previous: RunContext): RunContext {
 
 /** The run, cancelled. */
 export function cancelRun(run: RunContext): RunContext {
-  return complete({ ...run, cancelled: true });
+  return change(run, { cancelled: true });
 }
 
-/** The run inside a step. */
+/** The run inside a step. A name that cannot travel is left out with one warning. */
 export function withStep(run: RunContext, name: string): RunContext {
-  return complete({ ...run, step: name });
+  return change(run, { step: checkText("step", name, undefined) });
+}
+
+function change(run: RunContext, changes: Partial<RunContext>): RunContext {
+  return Object.freeze({ ...run, ...changes });
 }
 
 /** Milliseconds until the deadline, never below 0; undefined without deadline. */
@@ -189,12 +203,8 @@ const attributesOfRun = /* @__PURE__ */ new WeakMap<RunContext, Record<string, s
 export function runAttributes(run: RunContext): Record<string, string> {
   let attributes = attributesOfRun.get(run);
   if (!attributes) {
-    attributes = {};
-    for (const [key, field] of RUN_FIELDS) {
-      const value = run[field];
-      if (typeof value === "string" && !/^r.*t/.test(field)) attributes[key] = value;
-    }
-    attributesOfRun.set(run, attributes);
+    const entries = runEntries(run).filter(([, value], index) => value && (index < 7 || index > 11));
+    attributesOfRun.set(run, (attributes = Object.fromEntries(entries) as Record<string, string>));
   }
   return attributes;
 }

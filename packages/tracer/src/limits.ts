@@ -38,6 +38,29 @@ export function cloneAttributes(given: Attributes | undefined, max: number): Att
   }
 }
 
+/** Puts one attribute in, if it is valid and there is room; returns 1 when there was none. */
+export function putAttribute(
+  target: Attributes,
+  key: string,
+  value: unknown,
+  max: number = DEFAULT_COUNT_LIMIT,
+  length: number = Infinity,
+  reject: Reject,
+): number {
+  if (value == null) return 0;
+  let clean: unknown;
+  try {
+    clean = cleanValue(value, length);
+  } catch {
+    // An array that cannot be read is no value.
+  }
+  // An array put in as `__proto__` would become the prototype.
+  if (clean === undefined || typeof key !== "string" || !key || key === "__proto__") reject("attribute", key);
+  else if (Object.hasOwn(target, key) || Object.keys(target).length < max) target[key] = clean as AttributeValue;
+  else return 1;
+  return 0;
+}
+
 /**
  * Puts `source` into `target` as far as its values are valid and `max` leaves room; returns how many found none.
  * Reads each property once, and never throws: not on a getter that does, not on a proxy.
@@ -45,30 +68,25 @@ export function cloneAttributes(given: Attributes | undefined, max: number): Att
 export function putAttributes(
   target: Attributes,
   source: unknown,
-  max: number = DEFAULT_COUNT_LIMIT,
-  length: number = Infinity,
+  max: number | undefined,
+  length: number | undefined,
   reject: Reject,
 ): number {
   let dropped = 0;
-  let keys: string[] = [];
   try {
-    keys = Object.keys(source as object);
-  } catch {
-    // Nothing, or a proxy that does not tell.
-  }
-  for (const key of keys) {
-    let value: unknown;
-    try {
-      value = (source as Attributes)[key];
-      if (value == null) continue;
-      value = cleanValue(value, length);
-    } catch {
-      value = undefined;
+    for (const key of Object.keys(source ?? {})) {
+      let value: unknown;
+      try {
+        value = (source as Attributes)[key];
+      } catch {
+        // Refused below, as what it is: no value of an attribute.
+        value = {};
+      }
+      dropped += putAttribute(target, key, value, max, length, reject);
     }
-    // An array put in as `__proto__` would become the prototype.
-    if (value === undefined || !key || key === "__proto__") reject("attribute", key);
-    else if (Object.hasOwn(target, key) || Object.keys(target).length < max) target[key] = value as AttributeValue;
-    else dropped++;
+  } catch {
+    // A proxy that does not say what it has.
+    reject("attribute", "unreadable");
   }
   return dropped;
 }

@@ -1,9 +1,9 @@
 // A span: the API's methods over plain fields, which are at the same time what an exporter reads.
 
 import { SPAN_KEY } from "@botanu/core";
-import { DEFAULT_COUNT_LIMIT, putAttributes } from "./limits.ts";
+import { DEFAULT_COUNT_LIMIT, putAttribute, putAttributes } from "./limits.ts";
 import type { Reject } from "./limits.ts";
-import { isTimeInput, toHrTime } from "./time.ts";
+import { fromMillis, isTimeInput, toHrTime } from "./time.ts";
 import type { Clock } from "./time.ts";
 import type {
   Attributes,
@@ -51,47 +51,52 @@ function keep<T>(list: T[], item: T, limit = DEFAULT_COUNT_LIMIT): number {
   return 1;
 }
 
-/** A span that records. */
+/**
+ * A span. Made without an owner it has ended before it began: it records nothing and hands its context on, as a remote
+ * parent does and a span that was not sampled.
+ */
 export class LightSpan implements RecordingSpan {
+  readonly #context: SpanContext;
+  readonly #owner: SpanOwner;
+  readonly #store: SpanStore;
+  readonly parentSpanContext?: SpanContext;
   name: string;
   readonly kind: number;
-  readonly parentSpanContext?: SpanContext;
   readonly attributes: Attributes;
-  readonly links: Link[] = [];
-  readonly events: TimedEvent[] = [];
   readonly startTime: HrTime;
   /** Zero until the span ends, and never before its start. */
   endTime: HrTime = NO_TIME;
   duration: HrTime = NO_TIME;
   status: SpanStatus = { code: 0 };
-  ended = false;
+  readonly links: Link[] = [];
+  readonly events: TimedEvent[] = [];
+  ended: boolean;
   droppedAttributesCount = 0;
   droppedEventsCount = 0;
   droppedLinksCount = 0;
   readonly resource: Resource;
   readonly instrumentationScope: InstrumentationScope;
-  readonly #owner: SpanOwner;
-  readonly #store: SpanStore;
-  readonly #context: SpanContext;
 
   constructor(
-    owner: SpanOwner,
-    store: SpanStore,
     context: SpanContext,
-    parent: SpanContext | undefined,
-    name: string,
-    kind: number,
-    attributes: Attributes,
-    startTime: TimeInput | undefined,
+    // Nothing asks for what is missing here: every method of an ended span returns before it would.
+    owner: SpanOwner = {} as SpanOwner,
+    store?: SpanStore,
+    parent?: SpanContext,
+    name = "",
+    kind = 0,
+    attributes: Attributes = {},
+    startTime: HrTime = NO_TIME,
   ) {
-    this.#owner = owner;
-    this.#store = store;
     this.#context = context;
+    this.#owner = owner;
+    this.#store = store as SpanStore;
     if (parent) this.parentSpanContext = parent;
     this.name = name;
     this.kind = kind;
     this.attributes = attributes;
-    this.startTime = toHrTime(startTime, owner.now);
+    this.startTime = startTime;
+    this.ended = !store;
     this.resource = owner.resource;
     this.instrumentationScope = owner.scope;
   }
@@ -105,7 +110,12 @@ export class LightSpan implements RecordingSpan {
   }
 
   setAttribute(key: string, value: AttributeValue): this {
-    return this.setAttributes({ [key]: value });
+    if (this.ended) return this;
+    const { limits, reject } = this.#owner;
+    const { attributeCountLimit, attributeValueLengthLimit } = limits;
+    const put = putAttribute(this.attributes, key, value, attributeCountLimit, attributeValueLengthLimit, reject);
+    this.droppedAttributesCount += put;
+    return this;
   }
 
   setAttributes(attributes: Attributes): this {
@@ -118,31 +128,34 @@ export class LightSpan implements RecordingSpan {
     if (this.ended) return this;
     const { limits, now } = this.#owner;
     const isTime = isTimeInput(attributesOrStartTime);
-    const time = toHrTime(isTimeInput(startTime) || !isTime ? startTime : attributesOrStartTime, now);
+    const time = toHrTime(isTime && !isTimeInput(startTime) ? attributesOrStartTime : startTime, now);
     const attributes = {};
-    const dropped = isTime ? 0 : this.#put(attributes, attributesOrStartTime, limits.attributePerEventCountLimit);
-    const event = { name, time, attributes, droppedAttributesCount: dropped };
+    const droppedAttributesCount = isTime
+      ? 0
+      : this.#put(attributes, attributesOrStartTime, limits.attributePerEventCountLimit);
+    const event = { name, time, attributes, droppedAttributesCount };
     this.droppedEventsCount += keep(this.events, event, limits.eventCountLimit);
     return this;
   }
 
   addLink(link: Link): this {
-    if (this.ended) return this;
+    // A link that leads nowhere would only break the exporter.
+    if (this.ended || !link?.context) return this;
     const { limits } = this.#owner;
     const attributes = {};
-    const dropped = this.#put(attributes, link.attributes, limits.attributePerLinkCountLimit);
-    const kept = { context: link.context, attributes, droppedAttributesCount: dropped };
+    const droppedAttributesCount = this.#put(attributes, link.attributes, limits.attributePerLinkCountLimit);
+    const kept = { context: link.context, attributes, droppedAttributesCount };
     this.droppedLinksCount += keep(this.links, kept, limits.linkCountLimit);
     return this;
   }
 
   addLinks(links: Link[]): this {
-    for (const link of links) this.addLink(link);
+    if (Array.isArray(links)) for (const link of links) this.addLink(link);
     return this;
   }
 
   setStatus(status: SpanStatus): this {
-    const { code, message } = status;
+    const { code, message } = status ?? {};
     if (!this.ended && code && this.status.code !== 1)
       this.status = code === 2 && typeof message === "string" ? { code, message } : { code };
     return this;
@@ -154,20 +167,24 @@ export class LightSpan implements RecordingSpan {
   }
 
   recordException(exception: Exception, time?: TimeInput): void {
-    const { code, name, message, stack } = typeof exception === "string" ? { message: exception } : exception;
-    const type = code ? String(code) : name;
-    if (type || message)
-      this.addEvent(
-        "exception",
-        { "exception.type": type, "exception.message": message, "exception.stacktrace": stack },
-        time,
-      );
+    if (this.ended) return;
+    try {
+      const { code, name, message, stack } = typeof exception === "string" ? { message: exception } : exception;
+      const type = code ? String(code) : name;
+      const attributes = { "exception.type": type, "exception.message": message, "exception.stacktrace": stack };
+      if (type || message) this.addEvent("exception", attributes, time);
+    } catch {
+      // What was thrown may throw when it is looked at, or be nothing at all.
+      this.#owner.reject("exception", "unreadable");
+    }
   }
 
   end(endTime?: TimeInput): void {
+    // The second condition is for a processor that ends the span while it is told of its end.
     if (this.ended || this.endTime !== NO_TIME) return;
+    const { now } = this.#owner;
     const start = this.startTime;
-    let end = toHrTime(endTime, this.#owner.now);
+    let end = endTime == null ? fromMillis(now(false)) : toHrTime(endTime, now);
     let seconds = end[0] - start[0];
     let nanos = end[1] - start[1];
     if (nanos < 0) {
@@ -190,55 +207,6 @@ export class LightSpan implements RecordingSpan {
   }
 }
 
-/** A span that records nothing and hands its context on: a remote parent, or one that was not sampled. */
-class PassiveSpan implements Span {
-  readonly #context: SpanContext;
-
-  constructor(context: SpanContext) {
-    this.#context = context;
-  }
-
-  spanContext(): SpanContext {
-    return this.#context;
-  }
-
-  isRecording(): boolean {
-    return false;
-  }
-
-  setAttribute(): this {
-    return this;
-  }
-
-  setAttributes(): this {
-    return this;
-  }
-
-  addEvent(): this {
-    return this;
-  }
-
-  addLink(): this {
-    return this;
-  }
-
-  addLinks(): this {
-    return this;
-  }
-
-  setStatus(): this {
-    return this;
-  }
-
-  updateName(): this {
-    return this;
-  }
-
-  end(): void {}
-
-  recordException(): void {}
-}
-
 /** Says whether both ids are of the right length, hexadecimal and not all zero. */
 export function isSpanContextValid(context: SpanContext): boolean {
   return /^(?!0+$)[\da-f]{32}$/i.test(context.traceId) && /^(?!0+$)[\da-f]{16}$/i.test(context.spanId);
@@ -246,7 +214,7 @@ export function isSpanContextValid(context: SpanContext): boolean {
 
 /** Makes a span that records nothing of a span context, such as that of a remote parent. */
 export function wrapSpanContext(spanContext: SpanContext): Span {
-  return new PassiveSpan(spanContext);
+  return new LightSpan(spanContext);
 }
 
 /** The span that is active in a context, whoever made it. */

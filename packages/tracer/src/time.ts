@@ -2,8 +2,8 @@
 
 import type { HrTime, TimeInput } from "./types.ts";
 
-/** Epoch milliseconds; fractions are kept to about 250 ns. */
-export type Clock = () => number;
+/** Epoch milliseconds; fractions are kept to about 250 ns. With `exact` false a clock may skip looking for a correction. */
+export type Clock = (exact?: boolean) => number;
 
 /**
  * The wall clock with the resolution of the monotonic one. It follows `Date.now()` within two milliseconds, through
@@ -11,12 +11,14 @@ export type Clock = () => number;
  */
 export function createClock(): Clock {
   let offset = 0;
-  return () => {
-    const wall = Date.now();
+  return (exact = true) => {
     const mono = performance.now();
-    const ahead = offset + mono - wall;
-    // `Date.now()` is cut to whole milliseconds: one ahead of it is still on time.
-    if (!(ahead >= -1 && ahead <= 2)) offset = wall - mono;
+    if (exact || !offset) {
+      const wall = Date.now();
+      const ahead = offset + mono - wall;
+      // `Date.now()` is cut to whole milliseconds: one ahead of it is still on time.
+      if (!(ahead >= -1 && ahead <= 2)) offset = wall - mono;
+    }
     return offset + mono;
   };
 }
@@ -30,13 +32,18 @@ export function isTimeInput(input: unknown): input is TimeInput {
   return typeof input === "number" || input instanceof Date || isHrTime(input);
 }
 
-/** Seconds and nanoseconds of a time. A number up to `performance.now()` is one of its readings; what is no time is now. */
-export function toHrTime(input: TimeInput | undefined, now: Clock): HrTime {
-  if (isHrTime(input)) return [input[0], input[1]];
-  let millis = isTimeInput(input) ? Number(input) : now();
-  if (typeof input === "number" && input <= performance.now()) millis += now() - performance.now();
-  if (!Number.isFinite(millis)) millis = now();
+/** Seconds and whole nanoseconds of epoch milliseconds. */
+export function fromMillis(millis: number): HrTime {
   const seconds = Math.floor(millis / 1e3);
   const nanos = Math.round((millis - seconds * 1e3) * 1e6);
   return nanos < 1e9 ? [seconds, nanos] : [seconds + 1, 0];
+}
+
+/** The time that was given. A number up to `performance.now()` is one of its readings; what is no time is now. */
+export function toHrTime(input: unknown, now: Clock): HrTime {
+  if (isHrTime(input)) return [input[0], input[1]];
+  const mono = performance.now();
+  let millis = isTimeInput(input) ? +(input as number | Date) : NaN;
+  if (input === millis && millis <= mono) millis += now() - mono;
+  return fromMillis(Number.isFinite(millis) ? millis : now());
 }

@@ -24,6 +24,7 @@ import { cloneAttributes, DEFAULT_COUNT_LIMIT, putAttributes } from "./limits.ts
 import { Pipeline, SUPPRESS_KEY } from "./processors.ts";
 import { getSpan, isSpanContextValid, LightSpan, setSpan, wrapSpanContext } from "./span.ts";
 import type { SpanStore } from "./span.ts";
+import { fromMillis, toHrTime } from "./time.ts";
 import type {
   Attributes,
   BotanuTracer,
@@ -127,16 +128,8 @@ class LightTracer extends Pipeline implements BotanuTracer {
       : putAttributes(attributes, options.attributes, attributeCountLimit, attributeValueLengthLimit, this.reject);
     const added = this.#sample(context, spanContext, name, kind, attributes, links);
     if (!added) return wrapSpanContext(spanContext);
-    const span = new LightSpan(
-      this,
-      this.#store(context),
-      spanContext,
-      parent,
-      name,
-      kind,
-      attributes,
-      options.startTime,
-    );
+    const time = options.startTime == null ? fromMillis(this.now()) : toHrTime(options.startTime, this.now);
+    const span = new LightSpan(spanContext, this, this.#store(context), parent, name, kind, attributes, time);
     span.droppedAttributesCount = dropped;
     if (added !== NOTHING) span.setAttributes(added);
     if (links) span.addLinks(links);

@@ -1,15 +1,15 @@
-import { splitList } from "./list.ts";
+import { splitList, trimWhitespace } from "./list.ts";
 import { percentDecode, percentEncode } from "./percent-encoding.ts";
 
 /** What every hop must propagate, and so what is emitted. https://www.w3.org/TR/baggage/#limits */
 const MAX_MEMBERS = 64;
 const MAX_BYTES = 8192;
 
-/** Characters of a header that are read; more than any server that we know accepts. */
-const MAX_READ = 65536;
+/** Characters of a header that are read: twice what every hop must propagate. */
+const MAX_READ = 2 * MAX_BYTES;
 
-// No two neighbours here can take the same character, so that a failure is found in linear time.
-const PAIR = /^([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*([!#-+\--:<-[\]-~]*))?$/;
+const NOT_TOKEN = /[^\w!#$%&'*+.^`|~-]/;
+const NOT_VALUE = /[^!#-+\--:<-[\]-~]/;
 
 /** A property of a baggage member; without value it is a bare key. */
 export interface BaggageProperty {
@@ -24,28 +24,36 @@ export interface BaggageMember {
   readonly properties?: readonly BaggageProperty[] | undefined;
 }
 
-/** A valid member as it stands on the wire: key and value not decoded, and the pairs that follow the semicolons. */
-export interface RawMember {
-  readonly key: string;
-  readonly value: string;
-  readonly raw: string;
-  readonly properties: readonly RegExpExecArray[];
-}
+/**
+ * Called with each valid member as it stands on the wire: the whole of it, and its pairs, not decoded. The first pair is the member's
+ * own, the others are its properties.
+ */
+export type MemberVisitor = (raw: string, key: string, value: string, pairs: readonly BaggageProperty[]) => void;
 
 /**
  * Walks the members of a baggage header in order, in linear time, and leaves malformed ones out.
- * Reads at most 65,536 characters.
+ * Reads whole members within 16,384 characters.
  *
  * @see https://www.w3.org/TR/baggage/#header-content
  */
-export function* readMembers(header: string): Generator<RawMember> {
-  for (const raw of splitList(header.slice(0, MAX_READ), ",")) {
-    const pairs: (RegExpExecArray | null)[] = [];
-    for (const part of splitList(raw, ";")) pairs.push(PAIR.exec(part));
-    const [member, ...properties] = pairs as RegExpExecArray[];
-    if (member?.[1] && member[2] !== undefined && !pairs.includes(null))
-      yield { key: member[1], value: member[2], raw, properties };
+export function scanBaggage(header: string, visit: MemberVisitor): void {
+  const text = header.length > MAX_READ ? header.slice(0, header.lastIndexOf(",", MAX_READ) + 1) : header;
+  for (const raw of splitList(text, ",")) {
+    const pairs = (raw.includes(";") ? splitList(raw, ";") : [raw]).map(readPair);
+    const [member] = pairs;
+    if (member?.value !== undefined && pairs.every(isValid)) visit(raw, member.key, member.value, pairs);
   }
+}
+
+function readPair(text: string): BaggageProperty {
+  const equals = text.indexOf("=");
+  return equals < 0
+    ? { key: text, value: undefined }
+    : { key: trimWhitespace(text.slice(0, equals)), value: trimWhitespace(text.slice(equals + 1)) };
+}
+
+function isValid({ key, value }: BaggageProperty): boolean {
+  return key !== "" && !NOT_TOKEN.test(key) && !(value && NOT_VALUE.test(value));
 }
 
 /**
@@ -55,34 +63,35 @@ export function* readMembers(header: string): Generator<RawMember> {
  * @see https://www.w3.org/TR/baggage/#header-content
  */
 export function parseBaggage(header: string): BaggageMember[] {
-  return Array.from(readMembers(header), ({ key, value, properties }) => ({
-    key,
-    value: percentDecode(value),
-    ...(properties.length > 0 && { properties: properties.map(readProperty) }),
-  }));
+  const members: BaggageMember[] = [];
+  scanBaggage(header, (_raw, key, value, [, ...properties]) => {
+    const member = { key, value: percentDecode(value) };
+    members.push(properties.length > 0 ? { ...member, properties: properties.map(decodeProperty) } : member);
+  });
+  return members;
 }
 
-function readProperty([, key = "", value]: RegExpExecArray): BaggageProperty {
+function decodeProperty({ key, value }: BaggageProperty): BaggageProperty {
   return value === undefined ? { key } : { key, value: percentDecode(value) };
 }
 
 /**
- * Formats a baggage header without optional whitespace. Members and properties whose key is not a token are left out; members past
- * 64, or that would take the header past 8,192 bytes, are left out whole.
+ * Formats a baggage header without optional whitespace. Members with a key, their own or a property's, that is not a token are left
+ * out; members past 64, or that would take the header past 8,192 bytes, are left out whole.
  *
  * @see https://www.w3.org/TR/baggage/#limits
  */
 export function formatBaggage(members: Iterable<BaggageMember>): string {
-  return joinMembers(Array.from(members, formatMember).filter((text) => PAIR.test(text.split(";", 1)[0] ?? ""))).header;
+  const texts: string[] = [];
+  for (const { key, value, properties = [] } of members) {
+    const pairs = [{ key, value }, ...properties];
+    if (pairs.every((pair) => isValid({ key: pair.key }))) texts.push(pairs.map(formatPair).join(";"));
+  }
+  return joinMembers(texts).header;
 }
 
-function formatMember({ key, value, properties = [] }: BaggageMember): string {
-  let text = `${key}=${percentEncode(value)}`;
-  for (const property of properties) {
-    text += `;${property.key}`;
-    if (property.value !== undefined) text += `=${percentEncode(property.value)}`;
-  }
-  return text;
+function formatPair({ key, value }: BaggageProperty): string {
+  return value === undefined ? key : `${key}=${percentEncode(value)}`;
 }
 
 /** Joins members from the start until one limit is reached; `left` says how many did not fit. */

@@ -1,21 +1,27 @@
 /**
- * The parts of a list between separators, without the whitespace around them, which in HTTP fields is space and tab
- * only. Walks the text once, so that a reader may stop early and no input costs more than its length.
+ * The parts of a list between separators, without the whitespace around them. One walk over the text, whatever it is.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1
  */
-export function* splitList(text: string, separator: string): Generator<string> {
+export function splitList(text: string, separator: string): string[] {
+  const parts: string[] = [];
   for (let start = 0, end = 0; end < text.length; start = end + 1) {
     end = text.indexOf(separator, start);
     if (end < 0) end = text.length;
-    let last = end;
-    while (start < last && isWhitespace(text, start)) start++;
-    while (start < last && isWhitespace(text, last - 1)) last--;
-    yield text.slice(start, last);
+    parts.push(trimWhitespace(text.slice(start, end)));
   }
+  return parts;
 }
 
-function isWhitespace(text: string, index: number): boolean {
-  const code = text.charCodeAt(index);
+/** A text without the whitespace at its ends, which in HTTP fields is space and tab only. */
+export function trimWhitespace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (isWhitespace(text.charCodeAt(start))) start++;
+  while (end > start && isWhitespace(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isWhitespace(code: number): boolean {
   return code === 32 || code === 9;
 }

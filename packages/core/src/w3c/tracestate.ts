@@ -56,14 +56,15 @@ export function createTraceState(header: string = ""): TraceState {
 }
 
 function traceStateOf(members: readonly string[], text: string = fit(members)): TraceState {
-  const without = (key: string): string[] => members.filter((member) => !member.startsWith(`${key}=`));
+  const isOf = (key: string) => (member: string) => member.startsWith(`${key}=`);
+  const without = (key: string): string[] => members.filter((member) => !isOf(key)(member));
   const state: TraceState = {
-    get: (key) => members.find((member) => member.startsWith(`${key}=`))?.slice(key.length + 1),
+    get: (key) => members.find(isOf(key))?.slice(key.length + 1),
     set(key, value) {
       const member = `${key}=${value}`;
       return MEMBER.test(member) ? traceStateOf([member, ...without(key)]) : state;
     },
-    unset: (key) => traceStateOf(without(key)),
+    unset: (key) => (members.some(isOf(key)) ? traceStateOf(without(key)) : state),
     serialize: () => text,
   };
   return state;

@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+
+import { coverageReport } from "./coverage.ts";
+import { formatCoverage } from "./format-coverage.ts";
+import { formatRun } from "./format-run.ts";
+import { formatRuns, formatTailed } from "./format-runs.ts";
+import { runTree } from "./run-tree.ts";
+import { OTHER_RUN, RUN, START, type Sketch, span, spans } from "./span.fixture.ts";
+import type { RunSummary } from "./store-reader.ts";
+import { STORY, storyData } from "./story.fixture.ts";
+import { type Screen, createPaint, width } from "./terminal.ts";
+
+function plain(columns: number): Screen {
+  return { columns, paint: createPaint(false) };
+}
+
+describe("a run", () => {
+  it("is shown whole: who took part and when, every attempt, gap, orphan, link and nested run in its place", () => {
+    expect(`\n${formatRun(runTree(storyData()), { screen: plain(100) })}`).toBe(`
+run 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
+order   customer acme   event ticket-42   production
+✓ success after 2 retries   3.46 s, active 297 ms   3 traces   4 services   18 spans   3 failed
+1 orphan
+44.4 % of spans carry the run (8 of 18)
+
+                                                           0                1.19 s 3.46 s
+edge-worker                                 5 spans        ━━━━━━━━━━━━━━━━━━╸⫽   ⫽           212 ms
+orders-api  ○ none carries the run          10 spans       ╺━━╸╺━━━━━━━       ⫽   ⫽           110 ms
+edge-consumer                               2 spans                           ⫽╺━╸⫽╺━━━━━      85 ms
+notify                                      1 span                            ⫽   ⫽ ╺━━        30 ms
+
+trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1
+● POST /orders                              edge-worker    ━━━━━━━━━━━━━━━━━━╸⫽   ⫽           212 ms
+└ ● botanu.run/order                        edge-worker    ━━━━━━━━━━━━━━━━━━╸⫽   ⫽           210 ms
+  ├ ↻ 2 attempts, 1 failed, then it went through (same call again after a failure)
+  │ ├ ● 1/2 ✗ 503 POST 127.0.0.1:8081/int…  edge-worker    ━━━━               ⫽   ⫽            40 ms
+  │ │ └ ○ ✗ error POST /intake              orders-api     ╺━━╸               ⫽   ⫽            30 ms
+  │ │     starting\\u{1b}[2J
+  │ └ ● 2/2 POST 127.0.0.1:8081/intake      edge-worker         ━━━━━━━━      ⫽   ⫽            90 ms
+  │   └ ○ POST /intake                      orders-api         ╺━━━━━━━       ⫽   ⫽            80 ms
+  │     │ ⚠ starts 5.0 ms before its parent: clocks differ
+  │     ├ ○ middleware - json               orders-api           ╸            ⫽   ⫽           400 µs
+  │     ├ ○ middleware - json               orders-api           ╸            ⫽   ⫽           400 µs
+  │     ├ ○ middleware - json               orders-api           ╸            ⫽   ⫽           400 µs
+  │     └ … 5 more of middleware - json, 2.0 ms (--all shows them)
+  ├ ● orders send                           edge-worker                    ╺╸ ⫽   ⫽           8.0 ms
+  └ ⤷ run 019a2b3c-4d5e-7f60-8a1b-aaaaaaaaaaaa inside this one, 1 span (botanu run aaaaaaaa)
+⫽ 1.19 s in which nothing was recorded
+trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2  +1.40 s
+↻ 2 attempts, 1 failed, then it went through (same message delivered again)
+├ ● 1/2 ✗ error orders process              edge-consumer                     ⫽╺━╸⫽            25 ms
+│   not ready
+│   ↪ linked to orders send in trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1
+│ ⫽ 1.98 s in which nothing was recorded
+└ ● 2/2 orders process                      edge-consumer                     ⫽   ⫽╺━━━━━      60 ms
+    trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3
+    ↪ linked to a span in trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa9 outside of this run
+trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3  +3.41 s
+● POST /mail                                notify                            ⫽   ⫽ ╺━━        30 ms
+  ⚠ its parent bbbbbbbbbbbbbb63 never arrived
+
+○ states no run itself, and is here because of its trace.
+  why: botanu coverage --run 4e5f6071
+`);
+  });
+
+  it("loses its axis on a narrow screen, and says what it does not know", () => {
+    const changes = { outcome: undefined, workflow: undefined, attempt: 2, retryOfRunId: "r-1" };
+    expect(`\n${formatRun(runTree(storyData(changes)), { screen: plain(60) })}`).toBe(`
+run 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
+no workflow   customer acme   event ticket-42   production
+attempt 2, retry of r-1
+? no outcome, with errors after 2 retries
+3.46 s, active 297 ms   3 traces   4 services   18 spans
+3 failed   1 orphan
+44.4 % of spans carry the run (8 of 18)
+
+edge-worker                         5 spans           212 ms
+orders-api  ○ none carries the run  10 spans          110 ms
+edge-consumer                       2 spans            85 ms
+notify                              1 span             30 ms
+
+trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1
+● POST /orders                      edge-worker       212 ms
+└ ● botanu.run/order                edge-worker       210 ms
+  ├ ↻ 2 attempts, 1 failed, then it went through (same call…
+  │ ├ ● 1/2 ✗ 503 POST 127.0.0.1:…  edge-worker        40 ms
+  │ │ └ ○ ✗ error POST /intake      orders-api         30 ms
+  │ │     starting\\u{1b}[2J
+  │ └ ● 2/2 POST 127.0.0.1:8081/i…  edge-worker        90 ms
+  │   └ ○ POST /intake              orders-api         80 ms
+  │     │ ⚠ starts 5.0 ms before its parent: clocks differ
+  │     ├ ○ middleware - json       orders-api        400 µs
+  │     ├ ○ middleware - json       orders-api        400 µs
+  │     ├ ○ middleware - json       orders-api        400 µs
+  │     └ … 5 more of middleware - json, 2.0 ms (--all show…
+  ├ ● orders send                   edge-worker       8.0 ms
+  └ ⤷ run 019a2b3c-4d5e-7f60-8a1b-aaaaaaaaaaaa inside this …
+⫽ 1.19 s in which nothing was recorded
+trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2  +1.40 s
+↻ 2 attempts, 1 failed, then it went through (same message …
+├ ● 1/2 ✗ error orders process      edge-consumer      25 ms
+│   not ready
+│   ↪ linked to orders send in trace aaaaaaaaaaaaaaaaaaaaaa…
+│ ⫽ 1.98 s in which nothing was recorded
+└ ● 2/2 orders process              edge-consumer      60 ms
+    trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3
+    ↪ linked to a span in trace aaaaaaaaaaaaaaaaaaaaaaaaaaa…
+trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3  +3.41 s
+● POST /mail                        notify             30 ms
+  ⚠ its parent bbbbbbbbbbbbbb63 never arrived
+
+○ states no run itself, and is here because of its trace.
+  why: botanu coverage --run 4e5f6071
+`);
+  });
+//REST
+describe("the coverage report", () => {
+  it("shows every service, then every cause with what ends it", () => {
+    const traces = [...STORY, { id: 40, trace: 7, service: "cron", name: "tick" }];
+    const byTrace = [1, 2, 3, 7].map((trace) => spans(...traces.filter((each) => (each.trace ?? 1) === trace)));
+    const report = coverageReport(byTrace, { now: START + 100_000 });
+    expect(`\n${formatCoverage(report, plain(90))}`).toBe(`
+service                                carries   by trace    missing
+cron           ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄          ·          ·          1
+edge-consumer  ━━━━━━━━━━━━━━━━━━━━          2          ·          ·
+edge-worker    ━━━━━━━━━━━━━━━━━━━━          6          ·          ·
+notify         ━━━━━━━━━━━━━━━━━━━━          1          ·          ·
+orders-api     ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄          ·         10          ·
+
+✗ 45 % of 20 spans carry the run
+
+✗ orders-api is called inside the run by edge-worker and does not write it on its spans
+  (10 spans)
+  fix: add a span processor that copies the botanu.* baggage entries to span attributes
+  e.g. span bbbbbbbbbbbbbbb4 of trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1
+
+✗ the parent bbbbbbbbbbbbbb63 (same process) of a span of notify never arrived (1 span)
+  fix: exporter not flushed, parent sampled out, or a hop without instrumentation: look at
+  the caller
+  e.g. span bbbbbbbbbbbbbbbb of trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3
+
+✗ traces begin in cron without a run (1 span)
+  fix: name a workflow there (botanu({ workflow })), unless no business run enters by it
+  e.g. span bbbbbbbbbbbbbb28 of trace aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa7
+
+by trace: states no run and shares a trace with one · missing: nothing in its trace states a run
+`);
+  });
