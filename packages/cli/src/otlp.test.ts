@@ -418,7 +418,7 @@ describe("hostile bodies", () => {
     const levels = 100_000;
     const deep = `{"resourceSpans":[{"scopeSpans":[{"spans":[{"x":${"[".repeat(levels)}${"]".repeat(levels)}}]}]}]}`;
     expect(decodeJson(Buffer.from(deep)).rejected).toBe(1);
-    let value = Buffer.from([0x0a, 0x00]);
+    let value: Buffer = Buffer.from([0x0a, 0x00]);
     for (let level = 0; level < 5000; level += 1) value = lengthDelimited(0x2a, lengthDelimited(0x0a, value));
     const attributes = lengthDelimited(0x4a, lengthDelimited(0x12, value));
     const body = [0x12, 0x12, 0x0a].reduce((inner, tag) => lengthDelimited(tag, inner), attributes);
