@@ -1,4 +1,4 @@
-const POOL = 64;
+const POOL = 256;
 
 let pool: BigUint64Array<ArrayBuffer> | undefined;
 let next = POOL;

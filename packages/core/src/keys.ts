@@ -15,6 +15,23 @@ export const DEADLINE = "botanu.deadline";
 export const CANCELLED = "botanu.cancelled";
 export const STEP = "botanu.step";
 
+/** The keys of a run in the order in which they are emitted. */
+export const RUN_KEYS: readonly string[] = [
+  RUN_ID,
+  WORKFLOW,
+  EVENT_ID,
+  CUSTOMER_ID,
+  ENVIRONMENT,
+  TENANT_ID,
+  PARENT_RUN_ID,
+  ROOT_RUN_ID,
+  ATTEMPT,
+  RETRY_OF_RUN_ID,
+  DEADLINE,
+  CANCELLED,
+  STEP,
+];
+
 /** Attribute of an entry span: the run id of a caller that was not trusted. Never propagated. */
 export const UNTRUSTED_RUN_ID = "botanu.untrusted.run_id";
 
@@ -29,5 +46,8 @@ export const BAGGAGE = "baggage";
 export const TRACEPARENT = "traceparent";
 export const TRACESTATE = "tracestate";
 
-/** Request header (read from trusted callers) and response header of the run id. */
+/** Request headers that are read from trusted callers when baggage lacks the key. The first is a response header too. */
 export const RUN_ID_HEADER = "x-botanu-run-id";
+export const WORKFLOW_HEADER = "x-botanu-workflow";
+export const EVENT_ID_HEADER = "x-botanu-event-id";
+export const CUSTOMER_ID_HEADER = "x-botanu-customer-id";

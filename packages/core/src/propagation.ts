@@ -1,9 +1,19 @@
 import { readCarrier, textOf, writeCarrier, type Carrier } from "./carrier.ts";
 import type { Destination } from "./destination.ts";
 import { warnOnce } from "./diag.ts";
-import { BAGGAGE, CUSTOMER_ID, EVENT_ID, RUN_ID, TRACEPARENT, TRACESTATE, TRACESTATE_KEY, WORKFLOW } from "./keys.ts";
+import {
+  BAGGAGE,
+  CUSTOMER_ID_HEADER,
+  EVENT_ID_HEADER,
+  RUN_ID_HEADER,
+  RUN_KEYS,
+  TRACEPARENT,
+  TRACESTATE,
+  TRACESTATE_KEY,
+  WORKFLOW_HEADER,
+} from "./keys.ts";
 import { parseRunId } from "./run-id.ts";
-import { readRun, runEntries, type RunContext } from "./run.ts";
+import { readRun, runValues, type RunContext } from "./run.ts";
 import { joinMembers, scanBaggage } from "./w3c/baggage.ts";
 import { percentDecode, percentEncode } from "./w3c/percent-encoding.ts";
 import { formatTraceparent, parseTraceparent, type SpanContext } from "./w3c/traceparent.ts";
@@ -40,9 +50,8 @@ export interface InjectOptions<C = Carrier> {
   readonly allow?: Destination | undefined;
 }
 
-const PREFIX = "botanu.";
-/** Fields that a trusted caller may send as headers of their own. */
-const FALLBACK = [RUN_ID, WORKFLOW, EVENT_ID, CUSTOMER_ID];
+/** What a trusted caller may send as headers of their own, in the order of the run's keys. */
+const FALLBACK_HEADERS = [RUN_ID_HEADER, WORKFLOW_HEADER, EVENT_ID_HEADER, CUSTOMER_ID_HEADER];
 
 const WARN_BYTES = 4096;
 
@@ -59,19 +68,18 @@ export function extract<C = Carrier>(carrier: C, options: ExtractOptions<C> = {}
       return undefined;
     }
   };
-  const own = new Map<string, string>();
+  const texts: (string | undefined)[] = RUN_KEYS.map(() => undefined);
   const baggage: string[] = [];
   scanBaggage(read(BAGGAGE) ?? "", (raw, key, value) => {
-    if (key.startsWith(PREFIX)) own.set(key, percentDecode(value.includes("+") ? value.replaceAll("+", " ") : value));
-    else baggage.push(raw);
+    const index = RUN_KEYS.indexOf(key);
+    // A hop in Python writes a space as a plus sign.
+    if (index >= 0) texts[index] = /[%+]/.test(value) ? percentDecode(value.replaceAll("+", " ")) : value;
+    else if (!key.startsWith("botanu.")) baggage.push(raw);
   });
   const spanContext = extractSpanContext(read, trust);
-  if (!trust) return { spanContext, baggage, untrustedRunId: parseRunId(own.get(RUN_ID)) };
-  for (const key of FALLBACK) {
-    const text = own.has(key) ? undefined : read(`x-${key.replace(/\W|_/g, "-")}`);
-    if (text) own.set(key, text);
-  }
-  return { spanContext, baggage, run: readRun(own) };
+  if (!trust) return { spanContext, baggage, untrustedRunId: parseRunId(texts[0]) };
+  FALLBACK_HEADERS.forEach((name, index) => (texts[index] ??= read(name)));
+  return { spanContext, baggage, run: readRun(texts) };
 }
 
 function extractSpanContext(read: (key: string) => string | undefined, trust: boolean): SpanContext | undefined {
@@ -106,8 +114,10 @@ export function inject<C = Carrier>(propagation: Propagation, carrier: C, option
 
 function formatPropagatedBaggage({ run, baggage = [] }: Propagation): string {
   const members: string[] = [];
-  for (const [key, value] of run ? runEntries(run) : []) {
-    if (value) members.push(`${key}=${percentEncode(String(value))}`);
+  if (run) {
+    for (const [index, value] of runValues(run).entries()) {
+      if (value) members.push(`${RUN_KEYS[index]}=${percentEncode(String(value))}`);
+    }
   }
   const { header, left } = joinMembers([...members, ...baggage]);
   if (left > 0) warnOnce("left", `${left} foreign members dropped`);

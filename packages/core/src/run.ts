@@ -1,20 +1,6 @@
 import { warnOnce, type Diag } from "./diag.ts";
 import { BotanuError } from "./errors.ts";
-import {
-  ATTEMPT,
-  CANCELLED,
-  CUSTOMER_ID,
-  DEADLINE,
-  ENVIRONMENT,
-  EVENT_ID,
-  PARENT_RUN_ID,
-  RETRY_OF_RUN_ID,
-  ROOT_RUN_ID,
-  RUN_ID,
-  STEP,
-  TENANT_ID,
-  WORKFLOW,
-} from "./keys.ts";
+import { RUN_KEYS } from "./keys.ts";
 import { createRunId, parseRunId } from "./run-id.ts";
 
 /** One execution of a workflow, as it travels. Immutable. */
@@ -78,49 +64,48 @@ function parseInteger(text: string = ""): number | undefined {
 }
 
 /**
- * Reads a run from texts by wire key. There is one only if run id and workflow are both valid; other fields that are
- * not valid are as if absent.
+ * Reads a run from texts in the order of its keys. There is one only if run id and workflow are both valid; other
+ * fields that are not valid are as if absent.
  */
-export function readRun(texts: ReadonlyMap<string, string>): RunContext | undefined {
-  const id = (key: string): string | undefined => parseRunId(texts.get(key));
-  const text = (key: string): string | undefined => parseText(texts.get(key));
-  const runId = id(RUN_ID);
-  const workflow = text(WORKFLOW);
-  return runId && workflow
-    ? Object.freeze({
-        runId,
-        workflow,
-        eventId: text(EVENT_ID),
-        customerId: text(CUSTOMER_ID),
-        environment: text(ENVIRONMENT) ?? "unknown",
-        tenantId: text(TENANT_ID),
-        parentRunId: id(PARENT_RUN_ID),
-        rootRunId: id(ROOT_RUN_ID) ?? runId,
-        attempt: parseInteger(texts.get(ATTEMPT)) ?? 1,
-        retryOfRunId: id(RETRY_OF_RUN_ID),
-        deadline: parseInteger(texts.get(DEADLINE)),
-        cancelled: /^true$/i.test(texts.get(CANCELLED) ?? ""),
-        step: text(STEP),
-      })
-    : undefined;
+export function readRun(texts: readonly (string | undefined)[]): RunContext | undefined {
+  const [id, name, event, customer, environment, tenant, parent, root, attempt, previous, deadline, cancelled, step] =
+    texts;
+  const runId = parseRunId(id);
+  const workflow = parseText(name);
+  if (!runId || !workflow) return undefined;
+  return Object.freeze({
+    runId,
+    workflow,
+    eventId: parseText(event),
+    customerId: parseText(customer),
+    environment: parseText(environment) ?? "unknown",
+    tenantId: parseText(tenant),
+    parentRunId: parseRunId(parent),
+    rootRunId: parseRunId(root) ?? runId,
+    attempt: parseInteger(attempt) ?? 1,
+    retryOfRunId: parseRunId(previous),
+    deadline: parseInteger(deadline),
+    cancelled: /^true$/i.test(cancelled ?? ""),
+    step: parseText(step),
+  });
 }
 
-/** The fields of a run by wire key, in the order in which they are emitted; what is implied is false or undefined. */
-export function runEntries(run: RunContext): (readonly [key: string, value: string | number | boolean | undefined])[] {
+/** The fields of a run in the order of its keys; what goes without saying is false or undefined. */
+export function runValues(run: RunContext): readonly (string | number | boolean | undefined)[] {
   return [
-    [RUN_ID, run.runId],
-    [WORKFLOW, run.workflow],
-    [EVENT_ID, run.eventId],
-    [CUSTOMER_ID, run.customerId],
-    [ENVIRONMENT, run.environment],
-    [TENANT_ID, run.tenantId],
-    [PARENT_RUN_ID, run.parentRunId],
-    [ROOT_RUN_ID, run.rootRunId !== run.runId && run.rootRunId],
-    [ATTEMPT, run.attempt > 1 && run.attempt],
-    [RETRY_OF_RUN_ID, run.retryOfRunId],
-    [DEADLINE, run.deadline],
-    [CANCELLED, run.cancelled],
-    [STEP, run.step],
+    run.runId,
+    run.workflow,
+    run.eventId,
+    run.customerId,
+    run.environment,
+    run.tenantId,
+    run.parentRunId,
+    run.rootRunId !== run.runId && run.rootRunId,
+    run.attempt > 1 && run.attempt,
+    run.retryOfRunId,
+    run.deadline,
+    run.cancelled,
+    run.step,
   ];
 }
 
@@ -203,8 +188,13 @@ const attributesOfRun = /* @__PURE__ */ new WeakMap<RunContext, Record<string, s
 export function runAttributes(run: RunContext): Record<string, string> {
   let attributes = attributesOfRun.get(run);
   if (!attributes) {
-    const entries = runEntries(run).filter(([, value], index) => value && (index < 7 || index > 11));
-    attributesOfRun.set(run, (attributes = Object.fromEntries(entries) as Record<string, string>));
+    const values = runValues(run);
+    attributes = {};
+    for (const [index, key] of RUN_KEYS.entries()) {
+      // From the root's id to the cancellation, fields are on the run's own span only.
+      if (values[index] && (index < 7 || index > 11)) attributes[key] = String(values[index]);
+    }
+    attributesOfRun.set(run, attributes);
   }
   return attributes;
 }

@@ -8,8 +8,8 @@ const MAX_BYTES = 8192;
 /** Characters of a header that are read: twice what every hop must propagate. */
 const MAX_READ = 2 * MAX_BYTES;
 
-const NOT_TOKEN = /[^\w!#$%&'*+.^`|~-]/;
-const NOT_VALUE = /[^!#-+\--:<-[\]-~]/;
+// One of two neighbours never takes what the other does: what does not match is refused in linear time.
+const PAIR = /^[\w!#$%&'*+.^`|~-]+(?:=[!#-+\--:<-[\]-~]*)?$/;
 
 /** A property of a baggage member; without value it is a bare key. */
 export interface BaggageProperty {
@@ -24,11 +24,8 @@ export interface BaggageMember {
   readonly properties?: readonly BaggageProperty[] | undefined;
 }
 
-/**
- * Called with each valid member as it stands on the wire: the whole of it, and its pairs, not decoded. The first pair is the member's
- * own, the others are its properties.
- */
-export type MemberVisitor = (raw: string, key: string, value: string, pairs: readonly BaggageProperty[]) => void;
+/** Called with each valid member as it stands on the wire: the whole of it, and its parts, not decoded. */
+type MemberVisitor = (raw: string, key: string, value: string, properties: readonly BaggageProperty[]) => void;
 
 /**
  * Walks the members of a baggage header in order, in linear time, and leaves malformed ones out.
@@ -39,21 +36,22 @@ export type MemberVisitor = (raw: string, key: string, value: string, pairs: rea
 export function scanBaggage(header: string, visit: MemberVisitor): void {
   const text = header.length > MAX_READ ? header.slice(0, header.lastIndexOf(",", MAX_READ) + 1) : header;
   for (const raw of splitList(text, ",")) {
-    const pairs = (raw.includes(";") ? splitList(raw, ";") : [raw]).map(readPair);
-    const [member] = pairs;
-    if (member?.value !== undefined && pairs.every(isValid)) visit(raw, member.key, member.value, pairs);
+    const end = raw.indexOf(";");
+    const member = parsePair(end < 0 ? raw : raw.slice(0, end));
+    const properties = end < 0 ? [] : splitList(raw.slice(end + 1), ";").map(parsePair);
+    if (member?.value === undefined || properties.includes(undefined)) continue;
+    visit(raw, member.key, member.value, properties as BaggageProperty[]);
   }
 }
 
-function readPair(text: string): BaggageProperty {
+/** Key and value, not decoded, of `key=value` or of a bare key; undefined when a character is not allowed. */
+function parsePair(text: string): BaggageProperty | undefined {
   const equals = text.indexOf("=");
-  return equals < 0
-    ? { key: text, value: undefined }
-    : { key: trimWhitespace(text.slice(0, equals)), value: trimWhitespace(text.slice(equals + 1)) };
-}
-
-function isValid({ key, value }: BaggageProperty): boolean {
-  return key !== "" && !NOT_TOKEN.test(key) && !(value && NOT_VALUE.test(value));
+  const key = equals < 0 ? text : text.slice(0, equals);
+  const value = equals < 0 ? undefined : text.slice(equals + 1);
+  if (PAIR.test(text)) return { key, value };
+  const tight = `${trimWhitespace(key)}=${trimWhitespace(value ?? "")}`;
+  return value !== undefined && tight.length < text.length ? parsePair(tight) : undefined;
 }
 
 /**
@@ -64,7 +62,7 @@ function isValid({ key, value }: BaggageProperty): boolean {
  */
 export function parseBaggage(header: string): BaggageMember[] {
   const members: BaggageMember[] = [];
-  scanBaggage(header, (_raw, key, value, [, ...properties]) => {
+  scanBaggage(header, (_raw, key, value, properties) => {
     const member = { key, value: percentDecode(value) };
     members.push(properties.length > 0 ? { ...member, properties: properties.map(decodeProperty) } : member);
   });
@@ -85,7 +83,8 @@ export function formatBaggage(members: Iterable<BaggageMember>): string {
   const texts: string[] = [];
   for (const { key, value, properties = [] } of members) {
     const pairs = [{ key, value }, ...properties];
-    if (pairs.every((pair) => isValid({ key: pair.key }))) texts.push(pairs.map(formatPair).join(";"));
+    if (pairs.every((pair) => PAIR.test(pair.key) && !pair.key.includes("=")))
+      texts.push(pairs.map(formatPair).join(";"));
   }
   return joinMembers(texts).header;
 }

@@ -5,7 +5,7 @@
  */
 export function splitList(text: string, separator: string): string[] {
   const parts: string[] = [];
-  for (let start = 0, end = 0; end < text.length; start = end + 1) {
+  for (let start = 0, end = 0; start <= text.length; start = end + 1) {
     end = text.indexOf(separator, start);
     if (end < 0) end = text.length;
     parts.push(trimWhitespace(text.slice(start, end)));
