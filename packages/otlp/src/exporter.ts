@@ -1,12 +1,9 @@
+import { gzip } from "./body.ts";
 import { OtlpExportError, type DropReason } from "./error.ts";
 import { jsonSerializer } from "./json.ts";
-import { resolveTarget, type OtlpExporterOptions, type Target } from "./options.ts";
-import { gzip, parseRetryAfter, readBody } from "./reply.ts";
-import type { ExportReply, Serializer } from "./serializer.ts";
+import { resolveTarget, type OtlpExporterOptions } from "./options.ts";
+import { post, type Limit, type Payload, type Route } from "./post.ts";
 import type { ReadableSpan } from "./span.ts";
-
-/** Below this a compressor costs more than the bytes do: a request of a few spans takes four times the CPU with it. */
-const GZIP_FROM_BYTES = 8192;
 
 /** Structurally OpenTelemetry's: 0 success, 1 failure. */
 export interface ExportResult {
@@ -25,34 +22,41 @@ export interface OtlpExporterStats {
   readonly pendingBytes: number;
 }
 
-/** One `send` under way: plain numbers, and nothing of one request that another could wait on by accident. */
-interface Batch {
-  spans: number;
-  bytes: number;
+/** One `send` under way. Nothing in it belongs to another request, so an isolate may run or abandon each on its own. */
+interface Batch extends Limit {
+  readonly spans: number;
   readonly deadline: number;
-  readonly signal: AbortSignal;
-  readonly expired: Promise<undefined>;
-  done?: Promise<unknown>;
-}
-
-interface Reply extends Partial<ExportReply> {
-  readonly status?: number;
-  readonly ok?: boolean;
-  readonly oversized?: boolean;
-  readonly retryAfter?: number | undefined;
+  bytes: number;
+  done?: Promise<OtlpExportError | undefined>;
 }
 
 /** Longer delays make timers fire at once. */
 const MAX_DELAY = 2 ** 31 - 1;
 const MINUTE = 60_000;
-const USER_AGENT = "botanu-js/0.1.0 OTel-OTLP-Exporter-JavaScript/0.1.0";
+/** Starting a compressor costs more than a request of one or two spans could save. */
+const COMPRESS_FROM = 4096;
+const RETRYABLE = [429, 502, 503, 504];
 
-function sleepUnref(millis: number): Promise<unknown> {
-  return new Promise((resolve) => unref(setTimeout(resolve, millis)));
+function timer(action: () => void, millis: number): ReturnType<typeof setTimeout> {
+  return setTimeout(action, Math.min(millis, MAX_DELAY));
 }
 
-function unref(timer: unknown): void {
-  (timer as { unref?: () => void }).unref?.();
+/** Lets a process end before the timer does, where timers can hold it. */
+function unref(handle: unknown): void {
+  (handle as { unref?: () => void }).unref?.();
+}
+
+function sleepUnref(millis: number): Promise<unknown> {
+  return new Promise<void>((resolve) => unref(timer(resolve, millis)));
+}
+
+/** Without a compressor, or where it gains nothing, the body goes as it is. */
+async function compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await gzip(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -62,10 +66,8 @@ function unref(timer: unknown): void {
  */
 export class OtlpTraceExporter {
   readonly #options: OtlpExporterOptions;
-  readonly #target: Target;
-  readonly #serializer: Serializer;
+  readonly #route: Route;
   readonly #timeout: number;
-  readonly #maxRequest: number;
   readonly #now: () => number;
   readonly #pending = new Set<Batch>();
   readonly #quiet: Record<string, number> = {};
@@ -83,18 +85,21 @@ export class OtlpTraceExporter {
   #requests = 0;
   #retries = 0;
   #closed = false;
-  /** What a 413 taught, and until when it is believed. */
-  #learned = 0;
-  #learnedUntil = 0;
+  /** Bytes that a receiver answered with 413, and until when that is believed. */
+  #refused = 0;
+  #refusedUntil = 0;
 
-  /** @throws OtlpExportError when the URL or the headers cannot be used */
+  /** @throws OtlpExportError `ERR_OTLP_INVALID_URL` or `ERR_OTLP_INVALID_HEADERS`, without the text of either */
   constructor(options: OtlpExporterOptions = {}) {
     const { headers, timeoutMillis = 10_000 } = options;
     this.#options = options;
-    this.#target = resolveTarget(options.url, options.endpoint);
-    this.#serializer = options.serializer ?? jsonSerializer;
+    this.#route = {
+      options,
+      target: resolveTarget(options.url, options.endpoint),
+      serializer: options.serializer ?? jsonSerializer,
+      warn: (key, message) => this.#warn(key, message),
+    };
     this.#timeout = timeoutMillis === 0 ? Infinity : timeoutMillis > 0 ? timeoutMillis : 10_000;
-    this.#maxRequest = options.maxRequestBytes ?? 64 << 20;
     this.#now = options.now ?? Date.now;
     try {
       if (typeof headers !== "function") new Headers(headers);
@@ -110,51 +115,32 @@ export class OtlpTraceExporter {
       .catch(() => {});
   }
 
-  /** Encodes at once, then delivers. Resolves when the outcome is known, at the latest after `timeoutMillis`; never rejects. */
+  /**
+   * Encodes at once, then delivers. Resolves when the outcome is known, at the latest after `timeoutMillis`; never rejects.
+   * Code 1 means that some or all spans are lost; {@link stats} says how many and why.
+   */
   async send(spans: readonly ReadableSpan[]): Promise<ExportResult> {
-    const count = spans.length;
-    if (!count) return { code: 0 };
-    const full = this.stats().pendingSpans + count > (this.#options.maxPendingSpans ?? 65_536);
-    if (this.#closed || full) return { code: 1, error: this.#drop(this.#closed ? "shutdown" : "queue_full", count) };
-    const abort = new AbortController();
-    let timer: unknown;
-    const expired = new Promise<undefined>((resolve) => {
-      timer = setTimeout(
-        () => {
-          abort.abort();
-          resolve(undefined);
-        },
-        Math.min(this.#timeout, MAX_DELAY),
-      );
-      unref(timer);
-    });
-    const batch: Batch = {
-      spans: count,
-      bytes: 0,
-      deadline: this.#now() + this.#timeout,
-      signal: abort.signal,
-      expired,
-    };
-    this.#pending.add(batch);
-    const done = this.#deliver(batch, spans.slice());
-    batch.done = done;
-    const error = await done;
-    clearTimeout(timer as number);
-    this.#pending.delete(batch);
+    let error: OtlpExportError | undefined;
+    try {
+      error = await this.#admit(spans.slice());
+    } catch {
+      // Only a clock, a random source or a sleep that was given to us can throw here.
+      error = new OtlpExportError("non_retryable");
+    }
     return error ? { code: 1, error } : { code: 0 };
   }
 
   /** Waits for every `send` under way, at most `timeoutMillis`. Its timer keeps a process alive that waits for it. */
   async forceFlush(): Promise<void> {
     if (!this.#pending.size) return;
-    let timer: unknown;
+    let handle: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
-      Promise.all(Array.from(this.#pending, (batch) => batch.done)),
-      new Promise((resolve) => {
-        timer = setTimeout(resolve, Math.min(this.#timeout, MAX_DELAY));
+      Promise.allSettled(Array.from(this.#pending, (batch) => batch.done)),
+      new Promise<void>((resolve) => {
+        handle = timer(resolve, this.#timeout);
       }),
     ]);
-    clearTimeout(timer as number);
+    clearTimeout(handle);
   }
 
   /** Refuses spans from now on and waits for those under way. */
@@ -168,7 +154,10 @@ export class OtlpTraceExporter {
     let pendingBytes = 0;
     for (const batch of this.#pending) {
       // An isolate may abandon a request, and then its send never ends.
-      if (batch.deadline + MINUTE < this.#now()) this.#pending.delete(batch);
+      if (batch.deadline + MINUTE < this.#now()) {
+        this.#pending.delete(batch);
+        continue;
+      }
       pendingSpans += batch.spans;
       pendingBytes += batch.bytes;
     }
@@ -200,35 +189,55 @@ export class OtlpTraceExporter {
     return error;
   }
 
+  async #admit(spans: ReadableSpan[]): Promise<OtlpExportError | undefined> {
+    const count = spans.length;
+    if (!count) return undefined;
+    if (this.#closed) return this.#drop("shutdown", count);
+    if (this.stats().pendingSpans + count > (this.#options.maxPendingSpans ?? 65_536)) {
+      return this.#drop("queue_full", count);
+    }
+    const deadline = this.#now() + this.#timeout;
+    const abort = new AbortController();
+    const { signal } = abort;
+    const expired = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
+    const handle = timer(() => abort.abort(), this.#timeout);
+    unref(handle);
+    const batch: Batch = { spans: count, bytes: 0, deadline, signal, expired };
+    this.#pending.add(batch);
+    try {
+      return await (batch.done = this.#deliver(batch, spans));
+    } finally {
+      clearTimeout(handle);
+      this.#pending.delete(batch);
+    }
+  }
+
   async #deliver(batch: Batch, spans: ReadableSpan[]): Promise<OtlpExportError | undefined> {
-    let body: Uint8Array<ArrayBuffer>;
+    let bytes: Uint8Array<ArrayBuffer>;
     try {
       const bad = new Set<ReadableSpan>();
-      body = this.#serializer.serialize(spans, bad);
-      if (bad.size) {
-        const good = spans.filter((span) => !bad.has(span));
-        const error = this.#drop("encode_error", spans.length - good.length);
-        if (!good.length) return error;
-        spans = good;
-      }
+      bytes = this.#route.serializer.serialize(spans, bad);
+      const good = bad.size ? spans.filter((span) => !bad.has(span)) : spans;
+      const error = bad.size ? this.#drop("encode_error", spans.length - good.length) : undefined;
+      if (!good.length) return error;
+      spans = good;
     } catch {
       return this.#split(batch, spans, "encode_error");
     }
-    const size = body.length;
-    const learned = this.#learnedUntil > this.#now() && size > this.#learned && spans.length > 1;
-    if (size > this.#maxRequest || learned) return this.#split(batch, spans, "too_large");
-    let encoding: string | undefined;
-    if (size > GZIP_FROM_BYTES && this.#options.compression !== "none") {
-      try {
-        body = await gzip(body);
-        encoding = "gzip";
-      } catch {
-        // No CompressionStream here: the body goes as it is.
-      }
+    const size = bytes.length;
+    const refused = size >= this.#refused && this.#now() < this.#refusedUntil && spans.length > 1;
+    if (refused || size > (this.#options.maxRequestBytes ?? 64 << 20)) return this.#split(batch, spans, "too_large");
+    const compressed = size > COMPRESS_FROM && this.#options.compression !== "none" ? await compress(bytes) : undefined;
+    const payload = { bytes: compressed ?? bytes, encoding: compressed && "gzip" };
+    batch.bytes = 0;
+    if (this.stats().pendingBytes + payload.bytes.length > (this.#options.maxPendingBytes ?? 64 << 20)) {
+      return this.#drop("queue_full", spans.length);
     }
-    return this.#transfer(batch, spans, body, encoding, size);
+    batch.bytes = payload.bytes.length;
+    return this.#transfer(batch, spans, payload, size);
   }
 
+  /** Both halves one after the other: they share the time limit and the connection. */
   async #split(
     batch: Batch,
     spans: ReadableSpan[],
@@ -241,109 +250,58 @@ export class OtlpTraceExporter {
     return (await this.#deliver(batch, spans.slice(middle))) ?? first;
   }
 
+  /** @see https://opentelemetry.io/docs/specs/otlp/#failures-1 */
   async #transfer(
     batch: Batch,
     spans: ReadableSpan[],
-    body: Uint8Array<ArrayBuffer>,
-    encoding: string | undefined,
+    payload: Payload,
     size: number,
   ): Promise<OtlpExportError | undefined> {
-    const {
-      maxAttempts = 5,
-      backoffMillis = 1000,
-      maxBackoffMillis = 5000,
-      random = Math.random,
-      sleep = sleepUnref,
-    } = this.#options;
+    const { maxAttempts = 5, sleep = sleepUnref } = this.#options;
     const count = spans.length;
-    batch.bytes = 0;
-    if (this.stats().pendingBytes + body.length > (this.#options.maxPendingBytes ?? 64 << 20))
-      return this.#drop("queue_full", count);
-    batch.bytes = body.length;
-    for (let attempt = 1; ; attempt++) {
-      if (batch.signal.aborted) return this.#drop("timeout", count);
-      const { status, ok, oversized, retryAfter, message, rejectedSpans } = await this.#post(batch, body, encoding);
-      if (status === 413) {
-        this.#learned = size >> 1;
-        this.#learnedUntil = this.#now() + 5 * MINUTE;
+    for (let attempt = 1; !batch.signal.aborted; attempt++) {
+      this.#requests++;
+      const {
+        status,
+        ok,
+        oversized,
+        retryAfter = 0,
+        message,
+        rejectedSpans,
+      } = await post(this.#route, payload, batch, this.#now());
+      if (status === 413 && count > 1) {
+        this.#refused = size;
+        this.#refusedUntil = this.#now() + 5 * MINUTE;
         return this.#split(batch, spans, "too_large", status);
       }
       if (ok && !oversized) return this.#accept(count, rejectedSpans, message);
-      const detail = (status === undefined ? "network" : `HTTP ${status}`) + (message ? ` ${message}` : "");
-      if (oversized || (status !== undefined && ![429, 502, 503, 504].includes(status)))
-        return this.#drop("non_retryable", count, detail, status);
-      if (batch.signal.aborted) continue;
-      const delay = Math.max(
-        retryAfter ?? 0,
-        random() * Math.min(maxBackoffMillis, backoffMillis * 2 ** (attempt - 1)),
-      );
-      if (attempt >= maxAttempts || this.#now() + delay >= batch.deadline)
+      const told = oversized ? "reply too large" : message;
+      const detail = (status === undefined ? "network" : `HTTP ${status}`) + (told ? ` ${told}` : "");
+      if (oversized || (status !== undefined && !RETRYABLE.includes(status))) {
+        return this.#drop(status === 413 ? "too_large" : "non_retryable", count, detail, status);
+      }
+      if (batch.signal.aborted) break;
+      const delay = Math.max(retryAfter, this.#jitter(attempt));
+      if (attempt >= maxAttempts || this.#now() + delay >= batch.deadline) {
         return this.#drop("retry_exhausted", count, detail, status);
+      }
       await Promise.race([sleep(Math.min(delay, MAX_DELAY)), batch.expired]);
       this.#retries++;
     }
+    return this.#drop("timeout", count);
   }
 
+  /** Anything up to a limit that doubles, so that clients which failed together do not return together. */
+  #jitter(attempt: number): number {
+    const { backoffMillis = 1000, maxBackoffMillis = 5000, random = Math.random } = this.#options;
+    return random() * Math.min(maxBackoffMillis, backoffMillis * 2 ** (attempt - 1));
+  }
+
+  /** A partial success is a success: what the receiver refused would be refused again. */
   #accept(count: number, rejectedSpans = 0, message = ""): undefined {
     const rejected = Math.min(count, Math.max(0, rejectedSpans || 0));
     this.#sent += count - rejected;
     if (rejected) this.#drop("rejected", rejected, message);
-    else if (message) this.#warn("accepted", `OTLP: ${message}`);
-  }
-
-  async #post(batch: Batch, body: Uint8Array<ArrayBuffer>, encoding: string | undefined): Promise<Reply> {
-    try {
-      const { url, authorization } = this.#target;
-      const source = this.#options.headers;
-      const headers = new Headers(
-        await Promise.race([typeof source === "function" ? source() : source, batch.expired]),
-      );
-      if (authorization && !headers.has("authorization")) headers.set("authorization", authorization);
-      if (
-        url.protocol === "http:" &&
-        headers.has("authorization") &&
-        !/^(localhost|.+\.localhost|127\.[\d.]+|\[::1])$/.test(url.hostname)
-      ) {
-        this.#warn("http", "OTLP: Authorization is sent over plain http");
-      }
-      const secrets = [...headers.values()];
-      if (!headers.has("user-agent")) headers.set("user-agent", USER_AGENT);
-      headers.set("content-type", this.#serializer.contentType);
-      headers.delete("content-encoding");
-      if (encoding) headers.set("content-encoding", encoding);
-      const request = this.#options.fetch ?? globalThis.fetch;
-      this.#requests++;
-      const response = await Promise.race([
-        request(url, { method: "POST", headers, body, redirect: "manual", signal: batch.signal }),
-        batch.expired,
-      ]);
-      if (!response) return {};
-      const bytes = await readBody(response, this.#options.maxResponseBytes ?? 4 << 20, batch.expired);
-      const { rejectedSpans, message } = this.#read(bytes, secrets);
-      const { status, ok } = response;
-      return {
-        status,
-        ok,
-        oversized: !bytes,
-        retryAfter: parseRetryAfter(response.headers.get("retry-after"), this.#now()),
-        rejectedSpans,
-        message,
-      };
-    } catch (error) {
-      const { code, cause, name } = error as { code?: unknown; cause?: { code?: unknown }; name?: unknown };
-      return { message: `${cause?.code ?? code ?? name}` };
-    }
-  }
-
-  #read(bytes: Uint8Array | undefined, secrets: readonly string[]): ExportReply {
-    if (!bytes) return { rejectedSpans: 0, message: "reply too large" };
-    try {
-      const { rejectedSpans, message } = this.#serializer.parseReply(bytes);
-      let text = message;
-      for (const secret of secrets) if (secret.length > 3) text = text.replaceAll(secret.replace(/^\w+ /, ""), "***");
-      return { rejectedSpans, message: text.slice(0, 200) };
-    } catch {
-      return { rejectedSpans: 0, message: "" };
-    }
+    else if (message) this.#warn("accepted", `OTLP ${message}`);
   }
 }

@@ -47,6 +47,8 @@ export interface OtlpExporterOptions {
 export interface Target {
   readonly url: URL;
   readonly authorization: string | undefined;
+  /** Others on the way can read what is sent. */
+  readonly exposed: boolean;
 }
 
 /**
@@ -68,5 +70,9 @@ export function resolveTarget(exact: string | undefined, base = "http://localhos
   const userinfo = `${username}:${password}`.replace(/%([\da-f]{2})/gi, (_, byte: string) =>
     String.fromCharCode(parseInt(byte, 16)),
   );
-  return { url, authorization: username || password ? `Basic ${btoa(userinfo)}` : undefined };
+  return {
+    url,
+    authorization: username || password ? `Basic ${btoa(userinfo)}` : undefined,
+    exposed: url.protocol === "http:" && !/^(.+\.)?localhost$|^127(\.\d+){3}$|^\[::1]$/.test(url.hostname),
+  };
 }
