@@ -59,6 +59,6 @@ export function setServerOutcome(span: Span, { method, route, status, error, fai
   if (route) span.updateName(serverSpanName(method, route)).setAttribute("http.route", route);
   if (status) span.setAttribute("http.response.status_code", status);
   if (!failed) return;
-  span.setAttribute("error.type", error === undefined ? String(status) : errorType(error));
+  span.setAttribute("error.type", error === undefined ? String(status ?? "_OTHER") : errorType(error));
   span.setStatus({ code: SpanStatusCode.ERROR });
 }

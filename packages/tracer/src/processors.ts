@@ -72,16 +72,6 @@ export class Pipeline implements SpanOwner, SpanSink {
     this.reject(part, error);
   }
 
-  #call(method: "onStart" | "onEnding" | "onEnd", span: RecordingSpan, context?: Context): void {
-    for (const processor of this.#processors) {
-      try {
-        processor[method]?.(span, context as Context);
-      } catch (error) {
-        this.fail("processor", error);
-      }
-    }
-  }
-
   #all(method: "forceFlush" | "shutdown"): Promise<unknown> {
     return Promise.all(
       [...this.#processors, this.#exporter].map(async (part) => {
@@ -96,16 +86,31 @@ export class Pipeline implements SpanOwner, SpanSink {
 
   started(span: RecordingSpan, context: Context): void {
     this.counts.started++;
-    this.#call("onStart", span, context);
+    for (const processor of this.#processors)
+      try {
+        processor.onStart(span, context);
+      } catch (error) {
+        this.fail("processor", error);
+      }
   }
 
   ending(span: RecordingSpan): void {
-    this.#call("onEnding", span);
+    for (const processor of this.#processors)
+      try {
+        processor.onEnding?.(span);
+      } catch (error) {
+        this.fail("processor", error);
+      }
   }
 
   ended(span: RecordingSpan, store: SpanStore): void {
     this.counts.ended++;
-    this.#call("onEnd", span);
+    for (const processor of this.#processors)
+      try {
+        processor.onEnd(span);
+      } catch (error) {
+        this.fail("processor", error);
+      }
     if (!this.#exporter || !(span.spanContext().traceFlags & 1)) return;
     if (this.#closed) this.counts.dropped.shutdown++;
     else store.add(span);

@@ -184,7 +184,7 @@ export class LightSpan implements RecordingSpan {
     if (this.ended || this.endTime !== NO_TIME) return;
     const { now } = this.#owner;
     const start = this.startTime;
-    let end = endTime == null ? fromMillis(now(false)) : toHrTime(endTime, now);
+    let end = endTime == null ? fromMillis(now()) : toHrTime(endTime, now);
     let seconds = end[0] - start[0];
     let nanos = end[1] - start[1];
     if (nanos < 0) {

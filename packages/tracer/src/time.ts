@@ -2,22 +2,27 @@
 
 import type { HrTime, TimeInput } from "./types.ts";
 
-/** Epoch milliseconds; fractions are kept to about 250 ns. With `exact` false a clock may skip looking for a correction. */
-export type Clock = (exact?: boolean) => number;
+/** Epoch milliseconds; fractions are kept to about 250 ns. With `check` a clock that follows another looks at that first. */
+export type Clock = (check?: boolean) => number;
+
+/** How long the clock goes on without looking at the wall clock, in milliseconds. */
+const CHECK_EVERY = 1000;
 
 /**
- * The wall clock with the resolution of the monotonic one. It follows `Date.now()` within two milliseconds, through
- * clock corrections and a frozen process alike. In an isolate both stand still between I/O, and so does this.
+ * The wall clock with the resolution of the monotonic one. Where it looks, it follows `Date.now()` within two
+ * milliseconds, through clock corrections and a frozen process alike; it looks when asked to, and every second. In an
+ * isolate both stand still between I/O, and so does this.
  */
 export function createClock(): Clock {
   let offset = 0;
-  return (exact = true) => {
+  let next = 0;
+  return (check) => {
     const mono = performance.now();
-    if (exact || !offset) {
-      const wall = Date.now();
-      const ahead = offset + mono - wall;
+    if (check || mono >= next) {
+      const ahead = offset + mono - Date.now();
       // `Date.now()` is cut to whole milliseconds: one ahead of it is still on time.
-      if (!(ahead >= -1 && ahead <= 2)) offset = wall - mono;
+      if (!(ahead >= -1 && ahead <= 2)) offset -= ahead;
+      next = mono + CHECK_EVERY;
     }
     return offset + mono;
   };

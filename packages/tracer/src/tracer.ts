@@ -177,6 +177,8 @@ class LightTracer extends Pipeline implements BotanuTracer {
   }
 
   startInvocation(parent: Context = ROOT_CONTEXT): Invocation {
+    // Whatever stopped the process between two requests may have stopped the monotonic clock too.
+    this.now(true);
     return new SpanInvocation(this, parent.setValue(TRACER_KEY, this), this.#maxSpans);
   }
 
