@@ -13,7 +13,10 @@ export function formatCoverage(
 ): string {
   const { paint } = screen;
   if (report.percent === undefined) return "no spans to report on\n";
-  const service = Math.min(28, Math.max(7, ...report.services.map((each) => width(printable(each.service)))));
+  const service = Math.min(
+    28,
+    report.services.reduce((most, each) => Math.max(most, width(printable(each.service))), 7),
+  );
   const head = [
     "service".padEnd(service),
     " ".repeat(METER),
@@ -70,7 +73,8 @@ function legend(report: CoverageReport, { paint }: Screen): string[] {
   if (report.inherited === 0 && report.missing === 0) return [];
   return [
     "",
-    paint.dim("by trace: states no run and shares a trace with one · missing: nothing in its trace states a run"),
+    paint.dim("by trace: the span states no run and shares a trace with one"),
+    paint.dim("missing:  nothing in its trace states a run"),
   ];
 }
 

@@ -1,8 +1,9 @@
 // A run on a terminal: what it was, who took part and when, and every span in its place.
 
-import { duration, percent, plural, shortId } from "./quantities.ts";
+import { duration, grouped, percent, plural, shortId } from "./quantities.ts";
 import { type RowText, type SpanRowText, failureWord, runRows } from "./run-rows.ts";
 import type { Lane, RunTree } from "./run-tree.ts";
+import type { RunRecord } from "./store-reader.ts";
 import { endMs } from "./stored-span.ts";
 import { type Screen, createPaint, fit, padEnd, padStart, printable, width } from "./terminal.ts";
 import { TimeAxis } from "./time-axis.ts";
@@ -22,7 +23,7 @@ interface Layout {
   readonly axis: number;
 }
 
-const DURATION = 9;
+const DURATION = 11;
 const SPACE = "  ";
 const NARROW = 72;
 
@@ -48,35 +49,49 @@ export function outcomeText(outcome: string | undefined, failed: number, screen:
   return failed > 0 ? warn("? no outcome, with errors") : warn("? no outcome");
 }
 
-function header(tree: RunTree, { columns, paint }: Screen): string[] {
-  const { run } = tree;
-  const title = `run ${paint.bold(run.runId)}`;
-  const described = [
+function header(tree: RunTree, screen: Screen): string[] {
+  const title = `run ${screen.paint.bold(tree.run.runId)}`;
+  return [
+    title,
+    ...wrapped(description(tree.run, screen), screen.columns),
+    ...wrapped(facts(tree, screen), screen.columns),
+    carriedLine(tree, screen),
+  ];
+}
+
+/** What the run is: as its spans say. */
+function description(run: RunRecord, { paint }: Screen): string[] {
+  const retried = run.retryOfRunId === undefined ? "" : `, retry of ${printable(run.retryOfRunId)}`;
+  return [
     run.workflow === undefined ? paint.warn("no workflow") : paint.bold(printable(run.workflow)),
     ...named("customer", run.customerId),
     ...named("event", run.eventId),
     ...named("tenant", run.tenantId),
     ...(run.environment === undefined ? [] : [printable(run.environment)]),
-    ...(run.attempt > 1
-      ? [`attempt ${run.attempt}${run.retryOfRunId === undefined ? "" : `, retry of ${run.retryOfRunId}`}`]
-      : []),
+    ...(run.attempt > 1 ? [`attempt ${run.attempt}${retried}`] : []),
     ...named("inside run", run.parentRunId),
   ];
-  const retries = tree.attempts.reduce((sum, group) => sum + group.spans.length - 1, 0);
-  const facts = [
-    outcomeText(run.outcome, tree.failed, { columns, paint }) +
-      (retries > 0 ? ` after ${plural(retries, "retry").replace("retrys", "retries")}` : ""),
-    `${duration(tree.durationMs)}${tree.activeMs < tree.durationMs * 0.95 ? `, active ${duration(tree.activeMs)}` : ""}`,
+}
+
+/** How it went, in figures. */
+function facts(tree: RunTree, screen: Screen): string[] {
+  const { paint } = screen;
+  const outcome = outcomeText(tree.run.outcome, tree.failed, screen);
+  const count = tree.attempts.reduce((sum, group) => sum + group.spans.length - 1, 0);
+  const retries = `${grouped(count)} ${count === 1 ? "retry" : "retries"}`;
+  const active = tree.activeMs < tree.durationMs * 0.95 ? `, active ${duration(tree.activeMs)}` : "";
+  const { input, output } = tree.tokens;
+  return [
+    tree.run.outcome === undefined || count === 0 ? outcome : `${outcome} after ${retries}`,
+    `${duration(tree.durationMs)}${active}`,
     plural(tree.traces, "trace"),
     plural(tree.lanes.length, "service"),
     plural(tree.carrying + tree.inherited, "span"),
-    ...(tree.failed > 0 ? [paint.bad(`${tree.failed} failed`)] : []),
+    ...(tree.run.outcome === undefined && count > 0 ? [retries] : []),
+    ...(tree.failed > 0 ? [paint.bad(`${grouped(tree.failed)} failed`)] : []),
     ...(tree.orphans > 0 ? [paint.warn(plural(tree.orphans, "orphan"))] : []),
-    ...(tree.tokens.input + tree.tokens.output > 0
-      ? [`${tree.tokens.input} tokens in, ${tree.tokens.output} out`]
-      : []),
+    ...(input + output > 0 ? [`${grouped(input)} tokens in, ${grouped(output)} out`] : []),
   ];
-  return [title, ...wrapped(described, columns), ...wrapped(facts, columns), carriedLine(tree, { columns, paint })];
 }
 
 function carriedLine(tree: RunTree, { paint }: Screen): string {
@@ -112,11 +127,11 @@ function wrapped(parts: readonly string[], columns: number): string[] {
 }
 
 function layoutOf(tree: RunTree, columns: number): Layout {
-  const longest = Math.max(7, ...tree.lanes.map((lane) => width(printable(lane.service))));
-  const service = Math.min(18, longest);
+  const longest = tree.lanes.reduce((most, lane) => Math.max(most, width(printable(lane.service))), 7);
+  const service = Math.min(18, Math.floor(columns / 5), longest);
   const axis = columns < NARROW ? 0 : Math.floor(columns * 0.3);
   const axisSpace = axis === 0 ? 0 : axis + SPACE.length;
-  return { label: Math.max(12, columns - service - axisSpace - DURATION - 2 * SPACE.length), service, axis };
+  return { label: columns - service - axisSpace - DURATION - 2 * SPACE.length, service, axis };
 }
 
 function rulerLine(layout: Layout, axis: TimeAxis, { paint }: Screen): string {
@@ -142,22 +157,29 @@ function rowLine(row: RowText, layout: Layout, axis: TimeAxis, screen: Screen): 
   if (row.type === "span") return spanLine(row, layout, axis, screen);
   const style = { plain: paint.dim, trace: paint.dim, warn: paint.warn, bad: paint.bad }[row.tone];
   const sign = row.tone === "warn" ? "⚠ " : "";
-  return paint.dim(row.prefix) + style(fit(sign + printable(row.text), columns - width(row.prefix)));
+  const prefix = shallow(row.prefix, columns / 2);
+  return paint.dim(prefix) + style(fit(sign + printable(row.text), columns - width(prefix)));
 }
 
 function spanLine(row: SpanRowText, layout: Layout, axis: TimeAxis, { paint }: Screen): string {
-  const { node, prefix } = row;
+  const { node } = row;
   const { span } = node;
-  const failure = node.failed ? `✗ ${printable(failureWord(span))} ` : "";
+  const prefix = shallow(row.prefix, layout.label / 2);
+  const failure = node.failed ? `✗ ${fit(printable(failureWord(span)), 12)} ` : "";
   const attempt = node.attempt === undefined ? "" : `${node.attempt.ordinal}/${node.attempt.of} `;
   const used = width(prefix) + width(failure) + width(attempt) + 2;
-  const name = fit(printable(row.label), Math.max(4, layout.label - used));
+  const name = fit(printable(row.label), layout.label - used);
   const bond = node.carries ? "● " : paint.warn("○ ");
   const label = paint.dim(prefix) + bond + attempt + paint.bad(failure) + (node.carries ? name : paint.dim(name));
   const service = paint.service(span.service, fit(printable(span.service), layout.service));
   const drawn = axis.bar([{ start: span.startMs, end: endMs(span) }]);
   const bar = node.failed ? paint.bad(drawn) : paint.service(span.service, drawn);
   return cells(label, service, layout, bar, duration(span.durationMs));
+}
+
+/** Rows deeper than there is room for keep the end of their lines. */
+function shallow(prefix: string, columns: number): string {
+  return prefix.length <= columns ? prefix : `…${prefix.slice(prefix.length - Math.floor(columns / 2) * 2 + 2)}`;
 }
 
 function cells(label: string, service: string, layout: Layout, bar: string, time: string): string {

@@ -62,7 +62,7 @@ export function formatTailed(tailed: TailedSpan, { paint, columns }: Screen, tim
   const bond = span.runId === undefined ? (inheritedRunId === undefined ? paint.dim("·") : paint.warn("○")) : "●";
   const run = [workflow, customerId].flatMap((each) => (each === undefined ? [] : printable(each))).join(" ");
   const tail = runId === undefined ? "" : `${fit(run, 24)} ${paint.dim(shortId(runId))}`.trim();
-  const failure = isFailed(span) ? `✗ ${printable(failureWord(span))} ` : "";
+  const failure = isFailed(span) ? `✗ ${fit(printable(failureWord(span)), 16)} ` : "";
   const head = `${paint.dim(clock(span.startMs, timeZone))}  ${padEnd(paint.service(span.service, fit(printable(span.service), 16)), 16)}  ${bond} `;
   const room = Math.max(8, columns - width(head) - width(failure) - 11 - (tail === "" ? 0 : width(tail) + 2));
   const name = padEnd(fit(printable(spanLabel(span)), room), room);

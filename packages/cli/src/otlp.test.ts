@@ -432,3 +432,17 @@ function lengthDelimited(tag: number, content: Buffer): Buffer {
   for (; rest > 0x7f; rest >>= 7) length.push((rest & 0x7f) | 0x80);
   return Buffer.concat([Buffer.from([tag, ...length, rest]), content]);
 }
+
+describe("a body that would take all memory", () => {
+  it.each([
+    ["objects", `{"x":[${"{},".repeat(1_200_000)}{}]}`],
+    ["lists", `{"x":[${"[],".repeat(1_200_000)}[]]}`],
+  ])("of small %s is refused before it is parsed", (_title, body) => {
+    expect(() => decodeJson(Buffer.from(body))).toThrow(OversizedBody);
+  });
+
+  it("is not one that holds as many brackets as text", () => {
+    const quoted = JSON.stringify({ x: '{[\\"{['.repeat(600_000), resourceSpans: [] });
+    expect(decodeJson(Buffer.from(quoted))).toEqual({ rows: [], rejected: 0, reason: "" });
+  });
+});

@@ -73,17 +73,31 @@ export async function withBody<T>(
   }
 }
 
-async function readAll(request: IncomingMessage, maxBytes: number, hold: (bytes: number) => void): Promise<Buffer> {
+/** Reads by events, not by iteration: leaving an iteration ends the connection, and with it the answer. */
+function readAll(request: IncomingMessage, maxBytes: number, hold: (bytes: number) => void): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw oversized(maxBytes);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw oversized(maxBytes);
-    hold(chunk.length);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const fail = (error: Error): void => {
+      request.off("data", take);
+      reject(error);
+    };
+    const take = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > maxBytes) return fail(oversized(maxBytes));
+      try {
+        hold(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        fail(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    request.on("data", take);
+    request.once("end", () => resolve(Buffer.concat(chunks)));
+    request.once("error", fail);
+    request.once("close", () => fail(new Error("the sender broke off")));
+  });
 }
 
 async function unpacked(unpack: Unpack, packed: Buffer, maxBytes: number): Promise<Buffer> {

@@ -26,7 +26,7 @@ function tree(...sketches: readonly Sketch[]): RunTree {
 /** The shape of a tree: the numbers of its spans, with what is below in brackets. */
 function shape(nodes: readonly TreeNode[]): unknown[] {
   return nodes.map((node) => {
-    const name = node.type === "span" ? Number.parseInt(node.span.spanId.replaceAll("b", ""), 16) : node.type;
+    const name = node.type === "span" ? Number.parseInt(node.span.spanId.slice(1), 16) : node.type;
     return node.children.length === 0 ? name : [name, ...shape(node.children)];
   });
 }

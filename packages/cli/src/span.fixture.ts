@@ -25,18 +25,18 @@ export interface Sketch {
   readonly traceState?: string;
   readonly flags?: number;
   readonly attributes?: Readonly<Record<string, unknown>>;
-  readonly events?: StoredSpan["events"];
+  readonly events?: StoredSpan["events"] | undefined;
   readonly links?: readonly { readonly trace: number; readonly id: number }[];
   readonly language?: string;
   readonly received?: number;
 }
 
 export function traceId(number: number): string {
-  return number.toString(16).padStart(32, "a");
+  return `a${number.toString(16).padStart(31, "0")}`;
 }
 
 export function spanId(number: number): string {
-  return number.toString(16).padStart(16, "b");
+  return `b${number.toString(16).padStart(15, "0")}`;
 }
 
 /** What a store would give back for a sketch. */

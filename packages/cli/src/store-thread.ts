@@ -31,23 +31,24 @@ interface Waiting {
 
 // Beside a source file the thread's program is one too; in the build product it is the file that was built.
 const PROGRAM = new URL(import.meta.url.endsWith(".ts") ? "./store-worker.ts" : "./store-worker.js", import.meta.url);
-const HEAP_MEGABYTES = 1024;
 
-/** Keeps a thread that writes the store, and starts it anew when a body brought it down. */
+/** Keeps a thread that writes the store, and starts it anew when it ended by itself. */
 export class StoreThread implements Ingestor {
   readonly #data: StoreThreadData;
+  readonly #program: URL;
   readonly #waiting: Map<number, Waiting> = new Map();
   #worker: Promise<Worker> | undefined;
   #nextId = 0;
   #closed = false;
 
-  private constructor(data: StoreThreadData) {
+  private constructor(data: StoreThreadData, program: URL) {
     this.#data = data;
+    this.#program = program;
   }
 
   /** @throws {CommandError} when the store cannot be opened */
-  static async start(data: StoreThreadData): Promise<StoreThread> {
-    const thread = new StoreThread(data);
+  static async start(data: StoreThreadData, program: URL = PROGRAM): Promise<StoreThread> {
+    const thread = new StoreThread(data, program);
     await thread.#running();
     return thread;
   }
@@ -87,8 +88,7 @@ export class StoreThread implements Ingestor {
   }
 
   #start(): Promise<Worker> {
-    const resourceLimits = { maxOldGenerationSizeMb: HEAP_MEGABYTES };
-    const worker = new Worker(PROGRAM, { workerData: this.#data, execArgv: [], resourceLimits });
+    const worker = new Worker(this.#program, { workerData: this.#data, execArgv: [] });
     return new Promise((resolve, reject) => {
       let failure = "the store's thread ended";
       worker.on("message", (reply: StoreReply) => {
