@@ -1,57 +1,34 @@
+import type { Limit } from "./post.ts";
+
 /**
- * Reads a stream up to `limit` bytes and never leaves it open. `undefined`: there was more. When `expired` resolves, what has come
- * so far is all.
+ * The body of an answer; `undefined` when it is larger than `max` bytes, counted as they come, since a stated length can lie and
+ * decompression makes more of them. A body that breaks off is an empty one, and what came within the time limit is all: the status has
+ * been received and stands.
  */
-async function collect(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  limit: number,
-  expired?: Promise<undefined>,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const reader = stream.getReader();
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+export async function readBody({ body }: Response, max: number, limit: Limit): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
   let size = 0;
+  const reader = body?.getReader();
+  const stop = (limit.stop = () => void reader?.cancel().catch(() => {}));
   try {
-    for (;;) {
-      const read = reader.read();
-      const part = await (expired ? Promise.race([read, expired]) : read);
-      if (!part?.value) break;
-      size += part.value.length;
-      if (size > limit) return undefined;
-      chunks.push(part.value);
+    for (let part; (part = (await reader?.read())?.value); chunks.push(part)) {
+      if ((size += part.length) > max) return undefined;
     }
+  } catch {
+    return new Uint8Array();
   } finally {
-    reader.cancel().catch(() => {});
+    stop();
+    limit.stop = undefined;
   }
+  if (chunks.length === 1) return chunks[0];
   const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
+  for (const chunk of chunks.reverse()) bytes.set(chunk, (size -= chunk.length));
   return bytes;
 }
 
-/**
- * The body of an answer; `undefined` when it is larger than `limit` bytes, counted as they come, since a stated length can lie and
- * decompression makes more of them. A body that breaks off is an empty one: the status has been received and stands.
- */
-export async function readBody(
-  { body }: Response,
-  limit: number,
-  expired: Promise<undefined>,
-): Promise<Uint8Array | undefined> {
-  try {
-    return body ? await collect(body, limit, expired) : new Uint8Array();
-  } catch {
-    return new Uint8Array();
-  }
-}
-
-/** Compressed bytes rather than a stream, so that their number is known and they can be sent again. */
+/** Compressed bytes rather than a stream, so that their number is known and they can be sent again; undefined when there are more. */
 export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const { readable, writable } = new CompressionStream("gzip");
-  const writer = writable.getWriter();
-  const written = Promise.all([writer.write(bytes), writer.close()]);
-  const [compressed] = await Promise.all([collect(readable, bytes.length), written]);
-  return compressed;
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  const compressed = new Uint8Array(await new Response(stream).arrayBuffer());
+  return compressed.length < bytes.length ? compressed : undefined;
 }

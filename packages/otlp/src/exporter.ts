@@ -2,7 +2,7 @@ import { gzip } from "./body.ts";
 import { OtlpExportError, type DropReason } from "./error.ts";
 import { jsonSerializer } from "./json.ts";
 import { resolveTarget, type OtlpExporterOptions } from "./options.ts";
-import { post, type Limit, type Payload, type Route } from "./post.ts";
+import { createHeaders, post, type Limit, type Route } from "./post.ts";
 import type { ReadableSpan } from "./span.ts";
 
 /** Structurally OpenTelemetry's: 0 success, 1 failure. */
@@ -24,39 +24,31 @@ export interface OtlpExporterStats {
 
 /** One `send` under way. Nothing in it belongs to another request, so an isolate may run or abandon each on its own. */
 interface Batch extends Limit {
-  readonly spans: number;
-  readonly deadline: number;
+  /** Spans whose fate is open; none after the time limit. */
+  left: number;
+  /** Encoded and not yet taken. */
   bytes: number;
-  done?: Promise<OtlpExportError | undefined>;
+  readonly deadline: number;
+  error?: OtlpExportError | undefined;
+  done?: Promise<ExportResult>;
 }
 
 /** Longer delays make timers fire at once. */
 const MAX_DELAY = 2 ** 31 - 1;
 const MINUTE = 60_000;
-/** Starting a compressor costs more than a request of one or two spans could save. */
-const COMPRESS_FROM = 4096;
 const RETRYABLE = [429, 502, 503, 504];
+/** Starting a compressor costs more than a request of a few spans could save. */
+const COMPRESS_FROM = 4096;
 
+/** A timer that lets a process end before it does, where timers can hold one. */
 function timer(action: () => void, millis: number): ReturnType<typeof setTimeout> {
-  return setTimeout(action, Math.min(millis, MAX_DELAY));
-}
-
-/** Lets a process end before the timer does, where timers can hold it. */
-function unref(handle: unknown): void {
+  const handle = setTimeout(action, Math.min(millis, MAX_DELAY));
   (handle as { unref?: () => void }).unref?.();
+  return handle;
 }
 
 function sleepUnref(millis: number): Promise<unknown> {
-  return new Promise<void>((resolve) => unref(timer(resolve, millis)));
-}
-
-/** Without a compressor, or where it gains nothing, the body goes as it is. */
-async function compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await gzip(bytes);
-  } catch {
-    return undefined;
-  }
+  return new Promise<void>((resolve) => timer(resolve, millis));
 }
 
 /**
@@ -91,18 +83,20 @@ export class OtlpTraceExporter {
 
   /** @throws OtlpExportError `ERR_OTLP_INVALID_URL` or `ERR_OTLP_INVALID_HEADERS`, without the text of either */
   constructor(options: OtlpExporterOptions = {}) {
-    const { headers, timeoutMillis = 10_000 } = options;
+    const { headers: given, timeoutMillis = 10_000, serializer = jsonSerializer } = options;
+    const target = resolveTarget(options.url, options.endpoint);
     this.#options = options;
-    this.#route = {
-      options,
-      target: resolveTarget(options.url, options.endpoint),
-      serializer: options.serializer ?? jsonSerializer,
-      warn: (key, message) => this.#warn(key, message),
-    };
     this.#timeout = timeoutMillis === 0 ? Infinity : timeoutMillis > 0 ? timeoutMillis : 10_000;
-    this.#now = options.now ?? Date.now;
+    this.#now = () => {
+      try {
+        return options.now?.() ?? Date.now();
+      } catch {
+        return Date.now();
+      }
+    };
     try {
-      if (typeof headers !== "function") new Headers(headers);
+      const headers = typeof given === "function" ? undefined : createHeaders(target, serializer, given);
+      this.#route = { options, target, serializer, headers, warn: (key, message) => this.#warn(key, message) };
     } catch {
       throw new OtlpExportError("invalid_headers");
     }
@@ -117,17 +111,37 @@ export class OtlpTraceExporter {
 
   /**
    * Encodes at once, then delivers. Resolves when the outcome is known, at the latest after `timeoutMillis`; never rejects.
-   * Code 1 means that some or all spans are lost; {@link stats} says how many and why.
+   * Code 1 means that spans are lost because a request was; {@link stats} says how many and why, and counts those too that could not be
+   * encoded or were rejected one by one.
    */
-  async send(spans: readonly ReadableSpan[]): Promise<ExportResult> {
-    let error: OtlpExportError | undefined;
-    try {
-      error = await this.#admit(spans.slice());
-    } catch {
-      // Only a clock, a random source or a sleep that was given to us can throw here.
-      error = new OtlpExportError("non_retryable");
+  send(spans: readonly ReadableSpan[]): Promise<ExportResult> {
+    const { length } = spans;
+    if (!length) return Promise.resolve({ code: 0 });
+    const abort = new AbortController();
+    const batch: Batch = { left: length, bytes: 0, deadline: this.#now() + this.#timeout, signal: abort.signal };
+    if (this.#closed) return Promise.resolve(this.#end(batch, "shutdown"));
+    if (this.#sum("left") + length > (this.#options.maxPendingSpans ?? 65_536)) {
+      return Promise.resolve(this.#end(batch, "queue_full"));
     }
-    return error ? { code: 1, error } : { code: 0 };
+    this.#pending.add(batch);
+    batch.done = new Promise((resolve) => {
+      const end = (reason: DropReason): void => {
+        clearTimeout(handle);
+        resolve(this.#end(batch, reason));
+      };
+      const handle = timer(() => {
+        abort.abort();
+        // A status that has come stands, even when its body does not end; anything else may never come.
+        if (batch.stop) batch.stop();
+        else end("timeout");
+      }, this.#timeout);
+      this.#deliver(batch, spans.slice()).then(
+        () => end("timeout"),
+        // Only a random source or a sleep that was given to us can throw here.
+        () => end("non_retryable"),
+      );
+    });
+    return batch.done;
   }
 
   /** Waits for every `send` under way, at most `timeoutMillis`. Its timer keeps a process alive that waits for it. */
@@ -135,9 +149,9 @@ export class OtlpTraceExporter {
     if (!this.#pending.size) return;
     let handle: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
-      Promise.allSettled(Array.from(this.#pending, (batch) => batch.done)),
+      Promise.all(Array.from(this.#pending, ({ done }) => done)),
       new Promise<void>((resolve) => {
-        handle = timer(resolve, this.#timeout);
+        handle = setTimeout(resolve, Math.min(this.#timeout, MAX_DELAY));
       }),
     ]);
     clearTimeout(handle);
@@ -150,25 +164,24 @@ export class OtlpTraceExporter {
   }
 
   stats(): OtlpExporterStats {
-    let pendingSpans = 0;
-    let pendingBytes = 0;
-    for (const batch of this.#pending) {
-      // An isolate may abandon a request, and then its send never ends.
-      if (batch.deadline + MINUTE < this.#now()) {
-        this.#pending.delete(batch);
-        continue;
-      }
-      pendingSpans += batch.spans;
-      pendingBytes += batch.bytes;
-    }
     return {
       sent: this.#sent,
       dropped: { ...this.#dropped },
       requests: this.#requests,
       retries: this.#retries,
-      pendingSpans,
-      pendingBytes,
+      pendingSpans: this.#sum("left"),
+      pendingBytes: this.#sum("bytes"),
     };
+  }
+
+  #sum(what: "left" | "bytes"): number {
+    let sum = 0;
+    for (const batch of this.#pending) {
+      // An isolate may abandon a request, and then its send never ends.
+      if (batch.deadline + MINUTE < this.#now()) this.#pending.delete(batch);
+      else sum += batch[what];
+    }
+    return sum;
   }
 
   #warn(key: string, message: string): void {
@@ -182,113 +195,104 @@ export class OtlpTraceExporter {
     }
   }
 
-  #drop(reason: DropReason, count: number, detail?: string, status?: number): OtlpExportError {
+  /** Counts spans as lost, as far as their fate was open. */
+  #drop(
+    batch: Batch,
+    reason: DropReason,
+    count: number,
+    detail?: string,
+    status?: number,
+  ): OtlpExportError | undefined {
+    const lost = Math.min(count, batch.left);
+    if (!lost) return undefined;
     const error = new OtlpExportError(reason, detail, status);
-    this.#dropped[reason] += count;
-    this.#warn(reason, `${error.message} (${count} spans)`);
+    batch.left -= lost;
+    this.#dropped[reason] += lost;
+    this.#warn(reason, `${error.message} (${lost} spans)`);
     return error;
   }
 
-  async #admit(spans: ReadableSpan[]): Promise<OtlpExportError | undefined> {
-    const count = spans.length;
-    if (!count) return undefined;
-    if (this.#closed) return this.#drop("shutdown", count);
-    if (this.stats().pendingSpans + count > (this.#options.maxPendingSpans ?? 65_536)) {
-      return this.#drop("queue_full", count);
-    }
-    const deadline = this.#now() + this.#timeout;
-    const abort = new AbortController();
-    const { signal } = abort;
-    const expired = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
-    const handle = timer(() => abort.abort(), this.#timeout);
-    unref(handle);
-    const batch: Batch = { spans: count, bytes: 0, deadline, signal, expired };
-    this.#pending.add(batch);
-    try {
-      return await (batch.done = this.#deliver(batch, spans));
-    } finally {
-      clearTimeout(handle);
-      this.#pending.delete(batch);
-    }
+  /** Loses what is left, and says how it went. */
+  #end(batch: Batch, reason: DropReason): ExportResult {
+    this.#pending.delete(batch);
+    const error = this.#drop(batch, reason, batch.left) ?? batch.error;
+    return error ? { code: 1, error } : { code: 0 };
   }
 
-  async #deliver(batch: Batch, spans: ReadableSpan[]): Promise<OtlpExportError | undefined> {
+  async #deliver(batch: Batch, spans: ReadableSpan[]): Promise<void> {
+    const { maxRequestBytes = 64 << 20, maxPendingBytes = 64 << 20, compression } = this.#options;
+    const bad = new Set<ReadableSpan>();
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      const bad = new Set<ReadableSpan>();
       bytes = this.#route.serializer.serialize(spans, bad);
-      const good = bad.size ? spans.filter((span) => !bad.has(span)) : spans;
-      const error = bad.size ? this.#drop("encode_error", spans.length - good.length) : undefined;
-      if (!good.length) return error;
-      spans = good;
     } catch {
       return this.#split(batch, spans, "encode_error");
     }
+    if (bad.size) {
+      const good = spans.filter((span) => !bad.has(span));
+      const error = this.#drop(batch, "encode_error", spans.length - good.length);
+      if (!good.length) return void (batch.error = error);
+      spans = good;
+    }
     const size = bytes.length;
     const refused = size >= this.#refused && this.#now() < this.#refusedUntil && spans.length > 1;
-    if (refused || size > (this.#options.maxRequestBytes ?? 64 << 20)) return this.#split(batch, spans, "too_large");
-    const compressed = size > COMPRESS_FROM && this.#options.compression !== "none" ? await compress(bytes) : undefined;
-    const payload = { bytes: compressed ?? bytes, encoding: compressed && "gzip" };
+    if (refused || size > maxRequestBytes) return this.#split(batch, spans, "too_large");
+    // Without a compressor the body goes as it is.
+    const compressed =
+      size > COMPRESS_FROM && compression !== "none" ? await gzip(bytes).catch(() => undefined) : undefined;
     batch.bytes = 0;
-    if (this.stats().pendingBytes + payload.bytes.length > (this.#options.maxPendingBytes ?? 64 << 20)) {
-      return this.#drop("queue_full", spans.length);
+    const body = compressed ?? bytes;
+    if (this.#sum("bytes") + body.length > maxPendingBytes) {
+      return void (batch.error = this.#drop(batch, "queue_full", spans.length));
     }
-    batch.bytes = payload.bytes.length;
-    return this.#transfer(batch, spans, payload, size);
+    batch.bytes = body.length;
+    return this.#transfer(batch, spans, body, size, compressed !== undefined);
   }
 
   /** Both halves one after the other: they share the time limit and the connection. */
-  async #split(
-    batch: Batch,
-    spans: ReadableSpan[],
-    reason: DropReason,
-    status?: number,
-  ): Promise<OtlpExportError | undefined> {
-    if (spans.length < 2) return this.#drop(reason, 1, undefined, status);
+  async #split(batch: Batch, spans: ReadableSpan[], reason: DropReason, status?: number): Promise<void> {
+    if (spans.length < 2) return void (batch.error = this.#drop(batch, reason, 1, undefined, status));
     const middle = spans.length >> 1;
-    const first = await this.#deliver(batch, spans.slice(0, middle));
-    return (await this.#deliver(batch, spans.slice(middle))) ?? first;
+    await this.#deliver(batch, spans.slice(0, middle));
+    await this.#deliver(batch, spans.slice(middle));
   }
 
   /** @see https://opentelemetry.io/docs/specs/otlp/#failures-1 */
   async #transfer(
     batch: Batch,
     spans: ReadableSpan[],
-    payload: Payload,
+    body: Uint8Array<ArrayBuffer>,
     size: number,
-  ): Promise<OtlpExportError | undefined> {
+    compressed: boolean,
+  ): Promise<void> {
     const { maxAttempts = 5, sleep = sleepUnref } = this.#options;
     const count = spans.length;
     for (let attempt = 1; !batch.signal.aborted; attempt++) {
       this.#requests++;
-      const {
-        status,
-        ok,
-        oversized,
-        retryAfter = 0,
-        message,
-        rejectedSpans,
-      } = await post(this.#route, payload, batch, this.#now());
+      const answer = await post(this.#route, body, compressed, batch, this.#now());
+      const { status, oversized, retryAfter = 0, message = "", rejectedSpans } = answer;
       if (status === 413 && count > 1) {
         this.#refused = size;
         this.#refusedUntil = this.#now() + 5 * MINUTE;
         return this.#split(batch, spans, "too_large", status);
       }
-      if (ok && !oversized) return this.#accept(count, rejectedSpans, message);
+      if (status && status > 199 && status < 300 && !oversized) {
+        return this.#accept(batch, count, rejectedSpans, message);
+      }
       const told = oversized ? "reply too large" : message;
-      const detail = (status === undefined ? "network" : `HTTP ${status}`) + (told ? ` ${told}` : "");
+      const detail = `${status === undefined ? "network" : `HTTP ${status}`} ${told}`.trim();
+      const lose = (reason: DropReason): void => {
+        batch.error = this.#drop(batch, reason, count, detail, status);
+      };
       if (oversized || (status !== undefined && !RETRYABLE.includes(status))) {
-        return this.#drop(status === 413 ? "too_large" : "non_retryable", count, detail, status);
+        return lose(status === 413 ? "too_large" : "non_retryable");
       }
-      if (batch.signal.aborted) break;
+      if (batch.signal.aborted) return;
       const delay = Math.max(retryAfter, this.#jitter(attempt));
-      if (attempt >= maxAttempts || this.#now() + delay >= batch.deadline) {
-        return this.#drop("retry_exhausted", count, detail, status);
-      }
-      await Promise.race([sleep(Math.min(delay, MAX_DELAY)), batch.expired]);
+      if (attempt >= maxAttempts || this.#now() + delay >= batch.deadline) return lose("retry_exhausted");
+      await sleep(Math.min(delay, MAX_DELAY));
       this.#retries++;
     }
-    return this.#drop("timeout", count);
   }
 
   /** Anything up to a limit that doubles, so that clients which failed together do not return together. */
@@ -298,10 +302,12 @@ export class OtlpTraceExporter {
   }
 
   /** A partial success is a success: what the receiver refused would be refused again. */
-  #accept(count: number, rejectedSpans = 0, message = ""): undefined {
+  #accept(batch: Batch, count: number, rejectedSpans = 0, message: string): void {
     const rejected = Math.min(count, Math.max(0, rejectedSpans || 0));
-    this.#sent += count - rejected;
-    if (rejected) this.#drop("rejected", rejected, message);
+    if (rejected) this.#drop(batch, "rejected", rejected, message);
     else if (message) this.#warn("accepted", `OTLP ${message}`);
+    const taken = Math.min(count - rejected, batch.left);
+    batch.left -= taken;
+    this.#sent += taken;
   }
 }

@@ -218,63 +218,51 @@ function group(spans: readonly ReadableSpan[], bad: Set<ReadableSpan>): Map<stri
   return groups;
 }
 
-/** Text that is encoded as it grows. */
-class Body {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(CHUNK);
-  #size = 0;
-  #text = "";
-
-  get text(): string {
-    return this.#text;
-  }
-
-  set text(text: string) {
-    this.#text = text;
-    if (text.length > CHUNK) this.finish();
-  }
-
-  finish(): Uint8Array<ArrayBuffer> {
-    const needed = this.#size + this.#text.length * 3;
-    if (needed > this.#bytes.length) {
-      const larger = new Uint8Array(needed * 2);
-      larger.set(this.#bytes);
-      this.#bytes = larger;
-    }
-    this.#size += new TextEncoder().encodeInto(this.#text, this.#bytes.subarray(this.#size)).written;
-    this.#text = "";
-    return this.#bytes.subarray(0, this.#size);
-  }
-}
-
 /** OTLP/JSON: proto3 JSON with hexadecimal ids and enums as integers. */
 export const jsonSerializer: Serializer = {
   contentType: "application/json",
   serialize(spans, bad) {
-    const body = new Body();
-    body.text = '{"resourceSpans":[';
+    const encoder = new TextEncoder();
+    let bytes: Uint8Array<ArrayBuffer> | undefined;
+    let size = 0;
+    let out = '{"resourceSpans":[';
+    const drain = (): void => {
+      const needed = size + out.length * 3;
+      if (!bytes || needed > bytes.length) {
+        const larger = new Uint8Array(needed * 2);
+        larger.set(bytes ?? []);
+        bytes = larger;
+      }
+      size += encoder.encodeInto(out, bytes.subarray(size)).written;
+      out = "";
+    };
     let nextResource = "";
     for (const [resource, members] of group(spans, bad)) {
-      body.text += nextResource + resource;
+      out += nextResource + resource;
       nextResource = ",";
       let nextScope = "";
       for (const [scope, list] of members) {
-        body.text += nextScope + scope;
+        out += nextScope + scope;
         nextScope = ",";
         let nextSpan = "";
         for (const span of list) {
           try {
-            body.text = encodeSpan(body.text + nextSpan, span);
+            out = encodeSpan(out + nextSpan, span);
             nextSpan = ",";
           } catch {
             bad.add(span);
           }
+          if (out.length > CHUNK) drain();
         }
-        body.text += "]}";
+        out += "]}";
       }
-      body.text += "]}";
+      out += "]}";
     }
-    body.text += "]}";
-    return body.finish();
+    out += "]}";
+    // Most requests are one short text, which needs no room to grow.
+    if (!bytes) return encoder.encode(out);
+    drain();
+    return (bytes as Uint8Array<ArrayBuffer>).subarray(0, size);
   },
   parseReply(body) {
     const { partialSuccess, message } = JSON.parse(new TextDecoder().decode(body)) as {

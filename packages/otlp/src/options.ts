@@ -13,7 +13,7 @@ export interface OtlpExporterOptions {
   readonly headers?: HeaderRecord | (() => HeaderRecord | Promise<HeaderRecord>) | undefined;
   /** One limit over all attempts of a `send`, in milliseconds. Default 10,000; 0 means none. */
   readonly timeoutMillis?: number | undefined;
-  /** Default `gzip`, used for bodies over 8 KiB where the runtime has `CompressionStream`. */
+  /** Default `gzip`, used for bodies over 4 KiB where the runtime has `CompressionStream`. */
   readonly compression?: "gzip" | "none" | undefined;
   /** Default JSON; `@botanu/otlp/protobuf` has the other one. */
   readonly serializer?: Serializer | undefined;
