@@ -28,6 +28,8 @@ const keys = new Map<string, string>();
 
 let values = 0;
 
+const encoder = /* @__PURE__ */ new TextEncoder();
+
 const HEX = /^[\da-f]+$/;
 const UNSAFE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
@@ -222,7 +224,6 @@ function group(spans: readonly ReadableSpan[], bad: Set<ReadableSpan>): Map<stri
 export const jsonSerializer: Serializer = {
   contentType: "application/json",
   serialize(spans, bad) {
-    const encoder = new TextEncoder();
     let bytes: Uint8Array<ArrayBuffer> | undefined;
     let size = 0;
     let out = '{"resourceSpans":[';

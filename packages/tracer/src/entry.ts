@@ -254,14 +254,19 @@ function openEntry(opening: Opening, run: RunContext | undefined): Entry {
 function startSpan(opening: Opening, run: RunContext | undefined): { span: Span; context: Context } {
   const { tracer, base, start, startTime } = opening;
   const { spanContext, baggage, untrustedRunId } = opening.extracted;
-  let context = base.setValue(TRACER_KEY, tracer);
+  const { kind, links } = start;
+  const attributes = untrustedRunId
+    ? { ...start.attributes, [UNTRUSTED_RUN_ID]: untrustedRunId }
+    : (start.attributes ?? {});
+  const options: SpanOptions = { kind, attributes };
+  if (links) options.links = links;
+  if (startTime) options.startTime = startTime;
+  let context = base.getValue(TRACER_KEY) === tracer ? base : base.setValue(TRACER_KEY, tracer);
   if (spanContext && !start.span) context = setSpan(context, wrapSpanContext(spanContext));
   if (baggage?.length) context = setForeignBaggage(context, baggage);
   if (run) context = setRun(context, run);
   else if (getRun(context)) context = context.deleteValue(RUN_KEY);
-  const untrusted = untrustedRunId && { [UNTRUSTED_RUN_ID]: untrustedRunId };
-  const attributes: Attributes = { ...start.attributes, ...untrusted };
-  const span = start.span ?? tracer.startSpan(start.name, spanOptions(start, attributes, startTime), context);
+  const span = start.span ?? tracer.startSpan(start.name, options, context);
   if (start.span) {
     if (getRun(base) !== run) forgetRun(start.span);
     start.span.setAttributes({ ...attributes, ...(run && runAttributes(run)) });
@@ -275,9 +280,4 @@ function startSpan(opening: Opening, run: RunContext | undefined): { span: Span;
 /** Takes from a span what says that it belongs to a run: a host may have believed a caller that is not trusted here. */
 function forgetRun(span: Span & Partial<Pick<ReadableSpan, "attributes">>): void {
   for (const key in span.attributes) if (/^botanu\.[a-z_]+$/.test(key)) delete span.attributes[key];
-}
-
-function spanOptions(start: EntryStart, attributes: Attributes, startTime: number | undefined): SpanOptions {
-  const { kind, links } = start;
-  return { kind, attributes, ...(links && { links }), ...(startTime && { startTime }) };
 }

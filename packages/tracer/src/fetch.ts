@@ -96,7 +96,8 @@ async function attempt(
   const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes: clientAttributes(request, name) }, context);
   const active = tracer.contextWith(context, span);
   try {
-    const init = { ...request.init, headers: outgoingHeaders(request, active, span, allows) };
+    addContext(request, active, span, allows);
+    const init = { ...request.init, headers: request.headers };
     const response = await withContext(active, () => send(request.input, init));
     span.setAttribute("http.response.status_code", response.status);
     if (response.status >= 400) {
@@ -126,18 +127,19 @@ function clientAttributes({ url, method, resends }: OutgoingRequest, name: strin
   return attributes;
 }
 
-function outgoingHeaders(request: OutgoingRequest, context: Context, span: Span, allows: DestinationPolicy): Headers {
-  const own = request.headers;
-  const headers = new Headers(own);
-  if (isSigned(request)) return headers;
+function addContext(request: OutgoingRequest, context: Context, span: Span, allows: DestinationPolicy): void {
+  if (isSigned(request)) return;
+  const { headers, added, url } = request;
+  const ownsTrace = headers.has(TRACEPARENT);
   inject({ spanContext: span.spanContext(), run: getRun(context), baggage: getForeignBaggage(context) }, headers, {
-    allow: allows(request.url),
+    allow: allows(url),
     // A trace state belongs to its `traceparent`.
     setter: (to, key, value) => {
-      if (!own.has(key) && !(key === TRACESTATE && own.has(TRACEPARENT))) to.set(key, value);
+      if (to.has(key) || (key === TRACESTATE && ownsTrace)) return;
+      to.set(key, value);
+      added.push(key);
     },
   });
-  return headers;
 }
 
 /** Signed by AWS, or a link that carries its signature: of AWS, Google or Azure. */

@@ -43,7 +43,7 @@ export function startHttpEntry<S>(
   const attributes = host?.span ? undefined : serverAttributes(method, work.url, work.userAgent);
   const start = { name: serverSpanName(method), kind: SpanKind.SERVER, attributes, ...host };
   const opened = (entry: Entry): HttpEntry => {
-    const http = { ...entry, method, hosted: start.span !== undefined };
+    const http = Object.assign(entry, { method, hosted: start.span !== undefined });
     rememberEntry(work.key, http);
     return http;
   };

@@ -33,16 +33,14 @@ export function redactQuery(query: string): string {
 export function serverAttributes(method: string, url: string, userAgent?: string | null): Attributes {
   const [, scheme, host, port, path, query] = URL_PARTS.exec(url) ?? [];
   const known = METHOD.test(method);
-  return {
-    "http.request.method": known ? method : "_OTHER",
-    ...(known ? undefined : { "http.request.method_original": method }),
-    ...(scheme ? { "url.scheme": scheme } : undefined),
-    "url.path": path || "/",
-    ...(query ? { "url.query": redactQuery(query) } : undefined),
-    ...(host ? { "server.address": host } : undefined),
-    ...(port ? { "server.port": Number(port) } : undefined),
-    ...(userAgent ? { "user_agent.original": userAgent } : undefined),
-  };
+  const attributes: Attributes = { "http.request.method": known ? method : "_OTHER", "url.path": path || "/" };
+  if (!known) attributes["http.request.method_original"] = method;
+  if (scheme) attributes["url.scheme"] = scheme;
+  if (query) attributes["url.query"] = redactQuery(query);
+  if (host) attributes["server.address"] = host;
+  if (port) attributes["server.port"] = +port;
+  if (userAgent) attributes["user_agent.original"] = userAgent;
+  return attributes;
 }
 
 /** A span name of low cardinality: the method and, once it is known, the route's pattern. */

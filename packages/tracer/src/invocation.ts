@@ -11,16 +11,21 @@ export interface InvocationOwner {
   readonly now: Clock;
   send(spans: ReadableSpan[]): Promise<void>;
   drop(count: number): void;
-  flush(): Promise<unknown>;
+  /** Flushes the processors; undefined when there are none. */
+  flush(): Promise<unknown> | undefined;
 }
 
 /** Promises to wait for, of which only the last is held. */
 class Chain {
   #last: Promise<unknown> | undefined;
 
-  add(promise: unknown): void {
+  add(promise: PromiseLike<unknown> | undefined): void {
+    const last = this.#last;
     // Without the values, which would pile up.
-    this.#last = Promise.allSettled([this.#last, promise]).then(() => {});
+    this.#last = Promise.resolve(promise).then(
+      () => last,
+      () => last,
+    );
   }
 
   /** Waits for all promises, those too that are added meanwhile. Makes no timer without `millis`. */
@@ -29,13 +34,14 @@ class Chain {
     let over = false;
     const limit =
       millis === undefined
-        ? []
-        : [
-            new Promise<void>((resolve) => {
-              timer = setTimeout(() => resolve(void (over = true)), millis);
-            }),
-          ];
-    for (let seen; seen !== this.#last && !over;) await Promise.race([(seen = this.#last), ...limit]);
+        ? undefined
+        : new Promise<void>((resolve) => {
+            timer = setTimeout(() => resolve(void (over = true)), millis);
+          });
+    for (let seen; seen !== this.#last && !over;) {
+      seen = this.#last;
+      await (limit ? Promise.race([seen, limit]) : seen);
+    }
     clearTimeout(timer);
   }
 }
@@ -60,7 +66,9 @@ export class SpanInvocation implements Invocation, SpanStore {
   add(span: ReadableSpan): void {
     if (this.#spans.length >= this.#max) this.owner.drop(1);
     // Nobody flushes for a span that ends after the flush: the first of a burst takes the others along.
-    else if (this.#spans.push(span) === 1 && this.#late) this.#send();
+    else if (this.#spans.push(span) === 1 && this.#late) {
+      this.#exports.add(Promise.resolve().then(() => this.owner.send(this.#spans.splice(0))));
+    }
   }
 
   track(promise: PromiseLike<unknown>): void {
@@ -72,13 +80,10 @@ export class SpanInvocation implements Invocation, SpanStore {
     const end = deadlineMillis && now() + deadlineMillis;
     await this.#work.settled(deadlineMillis && deadlineMillis / 2);
     this.#late = true;
-    this.#send();
-    this.#exports.add(this.owner.flush());
+    this.#exports.add(this.owner.send(this.#spans.splice(0)));
+    const flushed = this.owner.flush();
+    if (flushed) this.#exports.add(flushed);
     await this.#exports.settled(end && end - now());
-  }
-
-  #send(): void {
-    this.#exports.add(Promise.resolve().then(() => this.owner.send(this.#spans.splice(0))));
   }
 }
 

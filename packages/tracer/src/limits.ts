@@ -38,6 +38,19 @@ export function cloneAttributes(given: Attributes | undefined, max: number): Att
   }
 }
 
+/** The attributes of an event or a link. */
+export function takeAttributes(
+  source: unknown,
+  max: number = DEFAULT_COUNT_LIMIT,
+  length: number | undefined,
+  reject: Reject,
+): { attributes: Attributes; droppedAttributesCount: number } {
+  const attributes = length ? undefined : cloneAttributes(source as Attributes, max);
+  if (attributes) return { attributes, droppedAttributesCount: 0 };
+  const kept = {};
+  return { attributes: kept, droppedAttributesCount: putAttributes(kept, source, max, length, reject) };
+}
+
 /** Puts one attribute in, if it is valid and there is room; returns 1 when there was none. */
 export function putAttribute(
   target: Attributes,

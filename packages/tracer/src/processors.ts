@@ -24,6 +24,8 @@ import type {
 /** A context with this key set asks for no spans: the SDK's own key, so that its instrumentations let exports be. */
 export const SUPPRESS_KEY: symbol = /* @__PURE__ */ Symbol.for("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
 
+const SUPPRESSED = /* @__PURE__ */ ROOT_CONTEXT.setValue(SUPPRESS_KEY, true);
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? number : Mutable<T[K]> };
 
 /** Processors, exporter and numbers of one tracer. */
@@ -72,9 +74,12 @@ export class Pipeline implements SpanOwner, SpanSink {
     this.reject(part, error);
   }
 
-  #all(method: "forceFlush" | "shutdown"): Promise<unknown> {
+  #all(
+    method: "forceFlush" | "shutdown",
+    parts: readonly (SpanProcessor | SpanExporter | undefined)[],
+  ): Promise<unknown> {
     return Promise.all(
-      [...this.#processors, this.#exporter].map(async (part) => {
+      parts.map(async (part) => {
         try {
           await part?.[method]?.();
         } catch (error) {
@@ -124,13 +129,11 @@ export class Pipeline implements SpanOwner, SpanSink {
   async send(spans: ReadableSpan[]): Promise<void> {
     if (!spans[0]) return;
     try {
-      await this.resource.waitForAsyncAttributes?.();
+      if (this.resource.asyncAttributesPending) await this.resource.waitForAsyncAttributes?.();
       const result = await new Promise<ExportResult>((resolve, reject) => {
-        const answer: unknown = withContext(ROOT_CONTEXT.setValue(SUPPRESS_KEY, true), () =>
-          this.#exporter?.export(spans, resolve),
-        );
+        const answer: unknown = withContext(SUPPRESSED, () => this.#exporter?.export(spans, resolve));
         // An exporter that is declared `async` throws here.
-        Promise.resolve(answer).catch(reject);
+        if (answer) Promise.resolve(answer).catch(reject);
       });
       if (result.code) throw result.error;
       this.counts.exported += spans.length;
@@ -140,15 +143,20 @@ export class Pipeline implements SpanOwner, SpanSink {
     }
   }
 
-  /** Flushes processors and exporter. */
-  flush(): Promise<unknown> {
-    return this.#all("forceFlush");
+  /** Flushes the processors. What went to the exporter is waited for where it was sent. */
+  flush(): Promise<unknown> | undefined {
+    return this.#processors.length ? this.#all("forceFlush", this.#processors) : undefined;
+  }
+
+  /** Flushes the exporter. */
+  drain(): Promise<unknown> {
+    return this.#all("forceFlush", [this.#exporter]);
   }
 
   /** Ends processors and exporter. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#all("shutdown");
+    await this.#all("shutdown", [...this.#processors, this.#exporter]);
   }
 }

@@ -4,8 +4,9 @@
 export interface OutgoingRequest {
   readonly url: URL;
   readonly method: string;
-  /** The caller's own headers, less those that a redirect took away. */
+  /** The caller's own headers, less those that a redirect took away, and what was added for this request. */
   readonly headers: Headers;
+  readonly added: string[];
   /** What to call `fetch` with, but for the headers. */
   readonly input: RequestInfo | URL;
   readonly init: RequestInit;
@@ -16,6 +17,7 @@ export interface OutgoingRequest {
   readonly replay: () => Promise<BodyInit | null | undefined>;
 }
 
+const REDIRECTS = /* @__PURE__ */ new Set([301, 302, 303, 307, 308]);
 const MAX_REDIRECTS = 20;
 const MAX_REPLAY_BYTES = 65_536;
 
@@ -28,15 +30,18 @@ export function describeRequest(input: RequestInfo | URL, init?: RequestInit): O
     // A page never sees where a redirect points, so there the browser has to follow it.
     const follow = (init?.redirect ?? request?.redirect ?? "follow") === "follow" && !("document" in globalThis);
     const method = init?.method ?? request?.method ?? "GET";
+    const copy = copyInit(init);
+    if (follow) copy.redirect = "manual";
     return {
       url,
       method: /^(?:delete|get|head|options|post|put)$/i.test(method) ? method.toUpperCase() : method,
       headers: new Headers(init?.headers ?? request?.headers),
+      added: [],
       input,
-      init: { ...copyInit(init), ...(follow ? { redirect: "manual" } : undefined) },
+      init: copy,
       follow,
       resends: 0,
-      replay: follow ? keepBody(request, init) : async () => undefined,
+      replay: follow ? keepBody(request, init) : noBody,
     };
   } catch {
     // `fetch` says in its own words what is wrong.
@@ -51,13 +56,15 @@ function copyInit(init: object | undefined): RequestInit {
   return copy;
 }
 
+const noBody = async (): Promise<null> => null;
+
 function keepBody(request: Request | undefined, init: RequestInit | undefined): OutgoingRequest["replay"] {
   const body = init?.body;
   if (body != null) {
     const isStream = typeof body === "object" && ("getReader" in body || Symbol.asyncIterator in body);
     return async () => (isStream ? undefined : body);
   }
-  if (!request?.body) return async () => null;
+  if (!request?.body) return noBody;
   // A body of known length came over a connection and streams through; what was made here is small or a stream.
   const copy = request.headers.has("content-length") ? undefined : request.clone().body;
   const bytes = copy ? readBytes(copy) : Promise.resolve(undefined);
@@ -86,8 +93,9 @@ async function readBytes(body: ReadableStream<Uint8Array>): Promise<Blob | undef
  */
 export async function followRedirect(sent: OutgoingRequest, response: Response): Promise<OutgoingRequest | undefined> {
   const { status } = response;
+  if (!sent.follow || !REDIRECTS.has(status)) return undefined;
   const location = response.headers.get("location");
-  if (!sent.follow || location === null || !/^30[12378]$/.test(String(status))) return undefined;
+  if (location === null) return undefined;
   response.body?.cancel().catch(() => undefined);
   const url = resolveLocation(location, sent.url);
   if (sent.resends >= MAX_REDIRECTS) throw fetchFailed("redirect count exceeded");
@@ -96,6 +104,7 @@ export async function followRedirect(sent: OutgoingRequest, response: Response):
   const body = toGet ? null : await sent.replay();
   if (body === undefined) throw fetchFailed("request body cannot be sent again");
   const headers = new Headers(sent.headers);
+  for (const name of sent.added) headers.delete(name);
   if (toGet)
     for (const name of ["encoding", "language", "length", "location", "type"]) headers.delete(`content-${name}`);
   if (url.origin !== sent.url.origin) {
@@ -108,10 +117,11 @@ export async function followRedirect(sent: OutgoingRequest, response: Response):
     url,
     method,
     headers,
+    added: [],
     input: url.href,
     init: { ...base, ...sent.init, method, body },
     resends: sent.resends + 1,
-    replay: toGet ? async () => null : sent.replay,
+    replay: toGet ? noBody : sent.replay,
   };
 }
 

@@ -1,4 +1,4 @@
-import { ATTEMPT, type Context, RETRY_OF_RUN_ID, ROOT_RUN_ID, type RunContext, setRun } from "@botanu/core";
+import { ATTEMPT, type Context, getRun, RETRY_OF_RUN_ID, ROOT_RUN_ID, type RunContext, setRun } from "@botanu/core";
 import { errorType, recordFailure, setScope } from "./failure.ts";
 import { type Clock, createClock } from "./time.ts";
 import { type Attributes, type BotanuTracer, type Span, SpanStatusCode } from "./types.ts";
@@ -41,7 +41,7 @@ export function startRunSpan(
   now: Clock = createClock(),
 ): RunSpan {
   const startedAt = now();
-  const inRun = setRun(context, run);
+  const inRun = getRun(context) === run ? context : setRun(context, run);
   const span = tracer.startSpan(
     `botanu.run/${run.workflow}`,
     { kind, attributes: runSpanAttributes(run, startedAt) },
@@ -62,13 +62,9 @@ export function endRunSpan({ run, span, context, now, startedAt }: RunSpan, end:
   else if (isError) span.setStatus({ code: SpanStatusCode.ERROR });
   const duration = Math.max(0, ended - startedAt);
   span.setAttribute("botanu.run.duration_ms", duration);
-  span.addEvent("botanu.run.completed", {
-    run_id: run.runId,
-    workflow: run.workflow,
-    status,
-    duration_ms: duration,
-    ...(error === undefined ? undefined : { error_class: errorType(error) }),
-  });
+  const completed: Attributes = { run_id: run.runId, workflow: run.workflow, status, duration_ms: duration };
+  if (error !== undefined) completed["error_class"] = errorType(error);
+  span.addEvent("botanu.run.completed", completed);
   span.end();
 }
 

@@ -1,7 +1,7 @@
 // A span: the API's methods over plain fields, which are at the same time what an exporter reads.
 
 import { SPAN_KEY } from "@botanu/core";
-import { DEFAULT_COUNT_LIMIT, putAttribute, putAttributes } from "./limits.ts";
+import { DEFAULT_COUNT_LIMIT, putAttribute, putAttributes, takeAttributes } from "./limits.ts";
 import type { Reject } from "./limits.ts";
 import { fromMillis, isTimeInput, toHrTime } from "./time.ts";
 import type { Clock } from "./time.ts";
@@ -119,8 +119,11 @@ export class LightSpan implements RecordingSpan {
   }
 
   setAttributes(attributes: Attributes): this {
-    if (!this.ended)
-      this.droppedAttributesCount += this.#put(this.attributes, attributes, this.#owner.limits.attributeCountLimit);
+    if (this.ended) return this;
+    const { limits, reject } = this.#owner;
+    const { attributeCountLimit, attributeValueLengthLimit } = limits;
+    const put = putAttributes(this.attributes, attributes, attributeCountLimit, attributeValueLengthLimit, reject);
+    this.droppedAttributesCount += put;
     return this;
   }
 
@@ -128,12 +131,12 @@ export class LightSpan implements RecordingSpan {
     if (this.ended) return this;
     const { limits, now } = this.#owner;
     const isTime = isTimeInput(attributesOrStartTime);
-    const time = toHrTime(isTime && !isTimeInput(startTime) ? attributesOrStartTime : startTime, now);
-    const attributes = {};
-    const droppedAttributesCount = isTime
-      ? 0
-      : this.#put(attributes, attributesOrStartTime, limits.attributePerEventCountLimit);
-    const event = { name, time, attributes, droppedAttributesCount };
+    const given = isTime && !isTimeInput(startTime) ? attributesOrStartTime : startTime;
+    const event = {
+      name,
+      time: given == null ? fromMillis(now()) : toHrTime(given, now),
+      ...this.#take(isTime ? undefined : attributesOrStartTime, limits.attributePerEventCountLimit),
+    };
     this.droppedEventsCount += keep(this.events, event, limits.eventCountLimit);
     return this;
   }
@@ -142,9 +145,7 @@ export class LightSpan implements RecordingSpan {
     // A link that leads nowhere would only break the exporter.
     if (this.ended || !link?.context) return this;
     const { limits } = this.#owner;
-    const attributes = {};
-    const droppedAttributesCount = this.#put(attributes, link.attributes, limits.attributePerLinkCountLimit);
-    const kept = { context: link.context, attributes, droppedAttributesCount };
+    const kept = { context: link.context, ...this.#take(link.attributes, limits.attributePerLinkCountLimit) };
     this.droppedLinksCount += keep(this.links, kept, limits.linkCountLimit);
     return this;
   }
@@ -202,8 +203,8 @@ export class LightSpan implements RecordingSpan {
     this.#owner.ended(this, this.#store);
   }
 
-  #put(target: Attributes, source: unknown, max: number | undefined): number {
-    return putAttributes(target, source, max, this.#owner.limits.attributeValueLengthLimit, this.#owner.reject);
+  #take(source: unknown, max: number | undefined): { attributes: Attributes; droppedAttributesCount: number } {
+    return takeAttributes(source, max, this.#owner.limits.attributeValueLengthLimit, this.#owner.reject);
   }
 }
 

@@ -185,6 +185,7 @@ class LightTracer extends Pipeline implements BotanuTracer {
   async forceFlush(): Promise<void> {
     await this.#batch?.flush();
     await this.#unbound.flush();
+    await this.drain();
   }
 
   async shutdown(): Promise<void> {

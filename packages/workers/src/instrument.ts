@@ -115,7 +115,7 @@ function createService(options: WorkerOptions, variables: Variables): Service {
   const exporter = (): OtlpTraceExporter =>
     new OtlpTraceExporter({ maxAttempts: 2, ...(options as OtlpExporterOptions) });
   const tracer = options.tracer ?? createTracer({ ...options, resource, exporter: options.exporter ?? exporter() });
-  return { options, tracer };
+  return { options: { ...options, trust: options.trust ?? false }, tracer };
 }
 
 async function takeRequest(
@@ -125,7 +125,7 @@ async function takeRequest(
 ): Promise<Response> {
   const { method, url, headers } = request;
   const work = { key: request, method, url, headers, userAgent: headers.get("user-agent") };
-  const starting = startHttpEntry(tracer, invocation, work, request, { ...options, trust: options.trust ?? false });
+  const starting = startHttpEntry(tracer, invocation, work, request, options);
   const entry = starting instanceof Promise ? await starting : starting;
   try {
     const response = (await withContext(entry.context, call)) as Response;
