@@ -1,6 +1,9 @@
 import { warnOnce } from "@botanu/core";
 import type { AttributeValue } from "./types.ts";
 
+/** An id of the application's own. */
+export type Id = string | number | bigint;
+
 /** Says whether a value is what a field may hold. */
 export type Check = (value: unknown) => boolean;
 
@@ -17,4 +20,9 @@ export function checkedValue(source: unknown, field: string, check: Check): Attr
   }
   warnOnce(`${field}!`, `${field} left out: not a valid value`);
   return undefined;
+}
+
+/** An id as it travels: databases give numbers. */
+export function idText(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "bigint" || Number.isFinite(value) ? String(value) : undefined;
 }

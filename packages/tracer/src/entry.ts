@@ -21,6 +21,7 @@ import {
   UNTRUSTED_RUN_ID,
   warnOnce,
 } from "@botanu/core";
+import { type Id, idText } from "./checked-value.ts";
 import { errorType, getScope, recordFailure, setScope } from "./failure.ts";
 import { endRunSpan, type RunStatus, startRunSpan } from "./run-span.ts";
 import { getSpan, setSpan, wrapSpanContext } from "./span.ts";
@@ -41,7 +42,7 @@ import {
 export type Awaitable<T> = T | PromiseLike<T>;
 
 /** Reads a value from what came in (a request, a message). What throws or rejects is left out with one warning. */
-export type Extractor<S, T = string> = (source: S) => Awaitable<T | undefined>;
+export type Extractor<S, T> = (source: S) => Awaitable<T | undefined>;
 
 /**
  * What an adapter is told about the work that comes in as an `S`. With `workflow` the code is an entry point: it joins a trusted
@@ -51,9 +52,9 @@ export interface EntryOptions<S> {
   /** A name of low cardinality, or what reads it; where that gives nothing, the code is a hop. */
   readonly workflow?: string | ((source: S) => string | undefined) | undefined;
   /** Id of the business transaction. This and what follows is asked only when a run starts. */
-  readonly eventId?: Extractor<S> | undefined;
-  readonly customerId?: Extractor<S> | undefined;
-  readonly tenantId?: Extractor<S> | undefined;
+  readonly eventId?: Extractor<S, Id> | undefined;
+  readonly customerId?: Extractor<S, Id> | undefined;
+  readonly tenantId?: Extractor<S, Id> | undefined;
   /** When the run is to be over, in epoch milliseconds. */
   readonly deadline?: Extractor<S, number> | undefined;
   /** Default: `deployment.environment.name` of the tracer's resource. */
@@ -198,11 +199,11 @@ function newRun<S>(
   try {
     return createRun({
       workflow,
-      eventId: text(eventId),
-      customerId: text(customerId),
-      tenantId: text(tenantId),
+      eventId: idText(eventId),
+      customerId: idText(customerId),
+      tenantId: idText(tenantId),
       deadline: typeof deadline === "number" && deadline >= 1 && deadline < 1e15 ? Math.floor(deadline) : undefined,
-      environment: options.environment ?? text(environment),
+      environment: options.environment ?? idText(environment),
       parent,
     });
   } catch (error) {
@@ -210,11 +211,6 @@ function newRun<S>(
     leaveOut("workflow", error);
     return parent;
   }
-}
-
-/** Ids are often numbers. */
-function text(value: unknown): string | undefined {
-  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 }
 
 interface Opening {

@@ -1,4 +1,5 @@
 import { activeContext, BotanuError, warnOnce } from "@botanu/core";
+import { type Id, idText } from "./checked-value.ts";
 import { isThenable } from "./result.ts";
 import { type RunCallOptions, withRun } from "./run.ts";
 
@@ -23,9 +24,9 @@ export interface WorkflowOptions<F extends AnyFunction, This = ThisParameterType
   RunCallOptions,
   "context" | "signal"
 > {
-  readonly eventId?: FromCall<F, string, This> | undefined;
-  readonly customerId?: FromCall<F, string, This> | undefined;
-  readonly tenantId?: FromCall<F, string, This> | undefined;
+  readonly eventId?: FromCall<F, Id, This> | undefined;
+  readonly customerId?: FromCall<F, Id, This> | undefined;
+  readonly tenantId?: FromCall<F, Id, This> | undefined;
   /** When a run is to be over, in epoch milliseconds. */
   readonly deadline?: FromCall<F, number, This> | undefined;
   /** Default: `deployment.environment.name` of the tracer's resource. */
@@ -43,7 +44,7 @@ export type WorkflowDecorator<O> = <This, F extends AnyFunction>(
 /** Options before the function is known: each reader names the arguments that it takes. */
 export type LooseWorkflowOptions = {
   readonly [K in keyof WorkflowOptions<AnyFunction>]?: K extends ExtractedName
-    ? string | number | AnyFunction | undefined
+    ? Id | AnyFunction | undefined
     : WorkflowOptions<AnyFunction>[K];
 };
 
@@ -58,7 +59,7 @@ const ASYNC = /^\[object AsyncFunction\]$/;
  * all that looks at it: `this`, name, length and properties are its own, what is synchronous stays so, and `new` makes instances as
  * before, without a run.
  *
- * Ids are read from the arguments of each call. A reader that throws, or gives anything but a text, leaves its value out with one
+ * Ids are read from the arguments of each call. A reader that throws, or gives anything but a text or a number, leaves its value out with one
  * warning. It may be asynchronous where the function is declared `async`, which then starts when the ids are there.
  *
  * Without a function it gives a method decorator (TC39, stage 3), for private and static methods too.
@@ -112,8 +113,9 @@ function extractAll(
     // Named even when it stays without value: it replaces the reader.
     extracted[name] = undefined;
     const take = (value: unknown): void => {
-      if (value != null && typeof value !== (name === "deadline" ? "number" : "string")) leaveOut(name, "wrong type");
-      else extracted[name] = value ?? undefined;
+      if (value == null) return;
+      extracted[name] = name === "deadline" ? (typeof value === "number" ? value : undefined) : idText(value);
+      if (extracted[name] === undefined) leaveOut(name, "wrong type");
     };
     const fail = (): void => leaveOut(name, "its function failed");
     try {
@@ -145,9 +147,9 @@ function checkOptions(workflow: unknown, options: LooseWorkflowOptions): void {
     throw invalid("workflow must be a name of 1 to 256 bytes");
   }
   const expected: Array<[keyof LooseWorkflowOptions, ...string[]]> = [
-    ["eventId", "string", "function"],
-    ["customerId", "string", "function"],
-    ["tenantId", "string", "function"],
+    ["eventId", "string", "number", "bigint", "function"],
+    ["customerId", "string", "number", "bigint", "function"],
+    ["tenantId", "string", "number", "bigint", "function"],
     ["deadline", "number", "function"],
     ["environment", "string"],
     ["newRun", "boolean"],

@@ -82,8 +82,8 @@ export function defineMistakes(botanuWorkflow: typeof BotanuWorkflow): unknown {
       return order;
     }
 
-    // @ts-expect-error An id is a text.
-    @botanuWorkflow("w", { eventId: (order: Order) => order.id.length })
+    // @ts-expect-error An id is a text or a number.
+    @botanuWorkflow("w", { eventId: (order: Order) => order.id === "" })
     wrongResult(order: Order): Order {
       return order;
     }
