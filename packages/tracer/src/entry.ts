@@ -137,18 +137,19 @@ export function startEntry<S>(
   start: EntryStart,
 ): Entry | Promise<Entry> {
   const trust = isTrusted(options.trust, source, options.workflow === undefined);
+  const incoming = typeof carrier === "function" ? undefined : carrier;
   const extracted = typeof carrier === "function" ? carrier(trust) : extract(carrier, { trust });
   const base = start.context ?? invocation?.context ?? ROOT_CONTEXT;
   const active = getRun(base);
   // What is active may have come with this very request, through a host that believes everyone.
-  const incoming = extracted.run ?? (active?.runId === extracted.untrustedRunId ? undefined : active);
+  const parent = extracted.run ?? (active?.runId === extracted.untrustedRunId ? undefined : active);
   const workflow = workflowOf(options, source);
-  const opening: Opening = { tracer, base, extracted, isEntryPoint: workflow !== undefined, start };
-  if (!workflow || (incoming && !options.newRun)) return openEntry(opening, incoming);
+  const opening: Opening = { tracer, base, incoming, extracted, isEntryPoint: workflow !== undefined, start };
+  if (!workflow || (parent && !options.newRun)) return openEntry(opening, parent);
   const startTime = Date.now();
   const values = readValues(options, source);
-  if (!(values instanceof Promise)) return openEntry(opening, newRun(workflow, values, options, tracer, incoming));
-  return values.then((read) => openEntry({ ...opening, startTime }, newRun(workflow, read, options, tracer, incoming)));
+  if (!(values instanceof Promise)) return openEntry(opening, newRun(workflow, values, options, tracer, parent));
+  return values.then((read) => openEntry({ ...opening, startTime }, newRun(workflow, read, options, tracer, parent)));
 }
 
 function workflowOf<S>({ workflow }: EntryOptions<S>, source: S): string | undefined {
@@ -216,6 +217,7 @@ function newRun<S>(
 interface Opening {
   readonly tracer: BotanuTracer;
   readonly base: Context;
+  readonly incoming: Carrier | undefined;
   readonly extracted: Extracted;
   readonly isEntryPoint: boolean;
   readonly start: EntryStart;
@@ -270,7 +272,7 @@ function startSpan(opening: Opening, run: RunContext | undefined): { span: Span;
     if (run && !getScope(base)) getSpan(base)?.setAttributes(runAttributes(run));
   }
   const active = start.span ? (getSpan(context) ?? span) : span;
-  return { span, context: setScope(tracer.contextWith(context, active), getScope(base)?.span) };
+  return { span, context: setScope(tracer.contextWith(context, active), getScope(base)?.span, opening.incoming) };
 }
 
 /** Takes from a span what says that it belongs to a run: a host may have believed a caller that is not trusted here. */

@@ -1,4 +1,4 @@
-import type { Context } from "@botanu/core";
+import type { Carrier, Context } from "@botanu/core";
 import { type Span, SpanStatusCode } from "./types.ts";
 
 const SCOPE_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.scope.v1");
@@ -10,6 +10,8 @@ export interface RunScope {
   readonly span: Span | undefined;
   /** What was thrown and is already recorded on some span. */
   readonly seen: Set<unknown>;
+  /** What the work came in with: a header of it that is sent on is the sender's, not the application's. */
+  readonly incoming: Carrier | undefined;
 }
 
 /** The scope that `context` lies in. */
@@ -17,9 +19,11 @@ export function getScope(context: Context): RunScope | undefined {
   return context.getValue(SCOPE_KEY) as RunScope | undefined;
 }
 
-/** A context below `span`; what was recorded above or beside it stays known. */
-export function setScope(context: Context, span: Span | undefined): Context {
-  return context.setValue(SCOPE_KEY, { span, seen: getScope(context)?.seen ?? new Set() } satisfies RunScope);
+/** A context below `span`; what was recorded above or beside it stays known, and so does what came in. */
+export function setScope(context: Context, span: Span | undefined, incoming?: Carrier): Context {
+  const above = getScope(context);
+  const scope: RunScope = { span, seen: above?.seen ?? new Set(), incoming: incoming ?? above?.incoming };
+  return context.setValue(SCOPE_KEY, scope);
 }
 
 /**

@@ -3,8 +3,10 @@ import { describe, expect, it } from "vitest";
 import { carried, type Received, serveLoopback } from "../test/loopback.ts";
 import { recordEachTest } from "../test/recording.ts";
 import { botanuFetch, createFetch } from "./fetch.ts";
+import { type HttpEntry, startHttpEntry } from "./http-entry.ts";
 import { withRun } from "./run.ts";
 import { setSpan } from "./span.ts";
+import { step } from "./step.ts";
 import { setTracer } from "./tracer.ts";
 import { type ReadableSpan, SpanKind } from "./types.ts";
 
@@ -191,6 +193,54 @@ describe("where context goes", () => {
     await inRun(() => botanuFetch(at.first + path, { headers }));
     expect(carried(at.received[0])).toEqual([]);
     expect(recorder.spans[0]?.attributes["url.full"]).not.toContain("ab");
+  });
+});
+
+describe("a request that came in and is handed on", () => {
+  const STRANGER = {
+    traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    tracestate: "botanu=019a2f6e-7c11-7e3f-a557-0d7be0a5b1c2,other=1",
+    baggage: "botanu.run_id=019a2f6e-7c11-7e3f-a557-0d7be0a5b1c2,botanu.workflow=theirs,team=web",
+    "x-botanu-run-id": "019a2f6e-7c11-7e3f-a557-0d7be0a5b1c2",
+    "x-botanu-workflow": "theirs",
+    "x-botanu-customer-id": "victim",
+    "x-own": "1",
+  };
+
+  /** Sends `send` of the incoming request from inside its entry. */
+  async function handOn(trust: boolean, send: (incoming: Request) => Promise<unknown>): Promise<HttpEntry> {
+    const request = new Request(at.first, { headers: STRANGER });
+    const work = { key: request, method: "GET", url: request.url, headers: request.headers };
+    const entry = await startHttpEntry(recorder.tracer, undefined, work, request, { workflow: "ours", trust });
+    await withContext(entry.context, () => send(request));
+    return entry;
+  }
+
+  it.each<[string, (incoming: Request) => Promise<unknown>]>([
+    ["as it is", (incoming) => botanuFetch(incoming)],
+    ["as a new request", (incoming) => botanuFetch(new Request(`${at.first}/other`, incoming))],
+    ["by its headers", ({ headers }) => botanuFetch(at.first, { headers })],
+    ["by its headers as a record", ({ headers }) => botanuFetch(at.first, { headers: Object.fromEntries(headers) })],
+    ["below a step", (incoming) => step("s", () => botanuFetch(incoming))],
+  ])("%s carries our run, and nothing of a stranger's", async (_, send) => {
+    const { run } = await handOn(false, send);
+    const headers = at.received[0]?.headers ?? {};
+    expect(headers).toMatchObject({ "x-own": "1", tracestate: `botanu=${run?.runId},other=1` });
+    expect(headers["baggage"]).toMatch(new RegExp(`^botanu\\.run_id=${run?.runId},botanu\\.workflow=ours,.*team=web$`));
+    const client = recorder.spans.find(({ kind }) => kind === SpanKind.CLIENT);
+    expect(headers["traceparent"]).toContain(client?.spanContext().spanId);
+    expect(Object.keys(headers).filter((name) => name.startsWith("x-botanu"))).toEqual([]);
+  });
+
+  it("takes nothing to a host that is not to have it", async () => {
+    await handOn(true, () => createFetch({ fetch: at.send })("http://api.example/", { headers: STRANGER }));
+    expect(at.received[0]?.headers).toMatchObject({ "x-own": "1" });
+    expect(carried(at.received[0])).toEqual([]);
+  });
+
+  it("keeps what the application set instead", async () => {
+    await handOn(false, () => botanuFetch(at.first, { headers: { ...STRANGER, baggage: "mine=1" } }));
+    expect(at.received[0]?.headers["baggage"]).toBe("mine=1");
   });
 });
 

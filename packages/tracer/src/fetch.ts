@@ -1,17 +1,23 @@
 import {
   activeContext,
+  BAGGAGE,
+  type Carrier,
   type Context,
   createDestinationPolicy,
+  CUSTOMER_ID_HEADER,
   type DestinationOptions,
   type DestinationPolicy,
+  EVENT_ID_HEADER,
   getForeignBaggage,
   getRun,
   inject,
+  RUN_ID_HEADER,
   TRACEPARENT,
   TRACESTATE,
   withContext,
+  WORKFLOW_HEADER,
 } from "@botanu/core";
-import { errorType, recordFailure } from "./failure.ts";
+import { errorType, getScope, recordFailure } from "./failure.ts";
 import { redactQuery, serverSpanName } from "./http.ts";
 import { SUPPRESS_KEY } from "./processors.ts";
 import { describeRequest, followRedirect, type OutgoingRequest } from "./redirect.ts";
@@ -31,8 +37,8 @@ export interface FetchOptions extends DestinationOptions {
 /**
  * A `fetch` that makes a client span for every request that goes out, and lets run and trace context go with it where section 12 of
  * the propagation contract allows. Redirects are followed by hand: each hop has its own span, and its own decision about our
- * headers. `Authorization`, `Cookie` and `Proxy-Authorization` stop at a change of origin. A header that the caller set is kept; a
- * signed request gets none. What the caller passes in is neither changed nor read.
+ * headers. `Authorization`, `Cookie` and `Proxy-Authorization` stop at a change of origin. A header that the caller set is kept, but not one that came in
+ * with the work at hand and is only handed on; a signed request gets none. What the caller passes in is neither changed nor read.
  *
  * A span ends when the response headers have come: an error while the body is read is not on it.
  *
@@ -51,6 +57,17 @@ export function createFetch(options: FetchOptions = {}): typeof globalThis.fetch
 export function botanuFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   return tracedFetch({}, undefined, input, init);
 }
+
+/** Headers that an application which hands a request on does not know of: what they say was for this service, or by a stranger. */
+const PASSED_ON = [
+  BAGGAGE,
+  TRACEPARENT,
+  TRACESTATE,
+  RUN_ID_HEADER,
+  WORKFLOW_HEADER,
+  EVENT_ID_HEADER,
+  CUSTOMER_ID_HEADER,
+];
 
 const policies = /* @__PURE__ */ new WeakMap<DestinationOptions, DestinationPolicy>();
 
@@ -130,6 +147,8 @@ function clientAttributes({ url, method, resends }: OutgoingRequest, name: strin
 function addContext(request: OutgoingRequest, context: Context, span: Span, allows: DestinationPolicy): void {
   if (isSigned(request)) return;
   const { headers, added, url } = request;
+  const incoming = getScope(context)?.incoming;
+  for (const name of incoming ? PASSED_ON : []) if (headers.get(name) === fieldOf(incoming, name)) headers.delete(name);
   const ownsTrace = headers.has(TRACEPARENT);
   inject({ spanContext: span.spanContext(), run: getRun(context), baggage: getForeignBaggage(context) }, headers, {
     allow: allows(url),
@@ -140,6 +159,12 @@ function addContext(request: OutgoingRequest, context: Context, span: Span, allo
       added.push(key);
     },
   });
+}
+
+function fieldOf(carrier: Carrier = {}, name: string): unknown {
+  return typeof carrier.get === "function"
+    ? (carrier as Headers).get(name)
+    : (carrier as Record<string, unknown>)[name];
 }
 
 /** Signed by AWS, or a link that carries its signature: of AWS, Google or Azure. */
