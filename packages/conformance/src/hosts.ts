@@ -20,7 +20,7 @@ const NODE = process.execPath;
 export interface SuiteHost {
   readonly title: string;
   probe(): Promise<void>;
-  run(folder: string): Promise<Report>;
+  run(folder: string, receiver: string): Promise<Report>;
 }
 
 /** The `node` that is found without this repository's own, or undefined. */
@@ -39,10 +39,10 @@ function processHost(title: string, { program, before = [] }: Command, args: rea
   return {
     title,
     probe: async () => void (await run(program, [...before, "--version"])),
-    run: async (folder) => {
+    run: async (folder, receiver) => {
       const file = join(folder, "run-process.mjs");
       await bundle("run-process", file, []);
-      return reportOf(await run(program, [...before, ...args, file]));
+      return reportOf(await run(program, [...before, ...args, file], { FAULT_RECEIVER: receiver }));
     },
   };
 }
@@ -74,7 +74,14 @@ const LANES: readonly Lane[] = [
 export const HOSTS: readonly SuiteHost[] = [
   processHost("the machine's own Node", { program: machineNode() }),
   processHost("Bun", { program: BUN }),
-  processHost("Deno", { program: NODE, before: [DENO] }, ["run", "--no-config", "--no-lock", "--cached-only"]),
+  processHost("Deno", { program: NODE, before: [DENO] }, [
+    "run",
+    "--allow-net=127.0.0.1",
+    "--allow-env=FAULT_RECEIVER",
+    "--no-config",
+    "--no-lock",
+    "--cached-only",
+  ]),
   ...workerdLanes(),
 ];
 
@@ -83,23 +90,28 @@ function workerdLanes(): SuiteHost[] {
     (["main", "async"] as const).map((entry) => ({
       title: `workerd at ${[lane.date, ...lane.flags].join(" ")}, ${entry} entry, ${lane.store[entry] ? "store" : "no store"}`,
       probe: async () => void (await run(NODE, [WORKERD, "--version"])),
-      run: (folder: string) => runInWorkerd(lane, entry, folder),
+      run: (folder: string, receiver: string) => runInWorkerd(lane, entry, folder, receiver),
     })),
   );
 }
 
-async function runInWorkerd(lane: Lane, entry: "main" | "async", folder: string): Promise<Report> {
+async function runInWorkerd(lane: Lane, entry: "main" | "async", folder: string, receiver: string): Promise<Report> {
   const source = entry === "main" ? "run-workerd" : "run-workerd-async";
   await bundle(source, join(folder, `${source}.mjs`), ["workerd", "worker", "browser"]);
   const config = join(folder, `${source}-${lane.date}-${lane.flags.join("-")}.capnp`);
   await writeFile(
     config,
     `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (services = [(name = "suite", worker = (
+const config :Workerd.Config = (services = [
+ (name = "internet", network = (allow = ["private"])),
+ (name = "suite", worker = (
   modules = [(name = "suite.mjs", esModule = embed "${source}.mjs")],
   compatibilityDate = "${lane.date}",
   compatibilityFlags = [${lane.flags.map((flag) => JSON.stringify(flag)).join(", ")}],
-  bindings = [(name = "STORE", text = "${lane.store[entry] ? "yes" : "no"}")],
+  bindings = [
+   (name = "STORE", text = "${lane.store[entry] ? "yes" : "no"}"),
+   (name = "FAULT_RECEIVER", text = "${receiver}"),
+  ],
 ))]);
 `,
   );
@@ -121,11 +133,15 @@ async function bundle(entry: string, outfile: string, conditions: readonly strin
 }
 
 /** Runs a command to its end; resolves with its standard output, rejects with what it said on failure. */
-function run(command: string | undefined, args: readonly string[]): Promise<string> {
+function run(
+  command: string | undefined,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<string> {
   if (command === undefined) return Promise.reject(new Error("not found on this machine"));
   return new Promise((resolve, reject) => {
     // Colours and version checks are no part of a report.
-    const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+    const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...variables };
     execFile(command, args, { timeout: MILLIS, maxBuffer: 1 << 24, env }, (error, stdout, stderr) => {
       if (error) reject(new Error(`${command}: ${error.message}\n${stdout}\n${stderr}`));
       else resolve(stdout);

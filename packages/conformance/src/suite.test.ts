@@ -1,12 +1,19 @@
 import * as core from "@botanu/core";
+import * as otlp from "@botanu/otlp";
+import * as protobuf from "@botanu/otlp/protobuf";
 import * as tracer from "@botanu/tracer";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 
 import { runCases } from "./case.ts";
+import { startFaultReceiver } from "./fault-receiver.ts";
 import { suite, type Library } from "./suite.ts";
 
+const library: Library = { core, tracer, otlp, protobuf };
+const receiver = await startFaultReceiver();
+afterAll(() => receiver.close());
+
 describe("the portable suite holds in this Node", () => {
-  for (const each of suite({ core, tracer }, { store: true })) it(each.title, each.run);
+  for (const each of suite(library, { store: true, receiver: receiver.url })) it(each.title, each.run);
 });
 
 describe("the portable suite notices", () => {
@@ -35,8 +42,19 @@ describe("the portable suite notices", () => {
   };
   for (const [title, parts] of Object.entries(broken)) {
     it(title, async () => {
-      const { failures } = await runCases(suite({ core: { ...core, ...parts }, tracer }, { store: true }));
+      const { failures } = await runCases(suite({ ...library, core: { ...core, ...parts } }, { store: true }));
       expect(failures.length).toBeGreaterThan(0);
     });
   }
+
+  it("an exporter that tries once", async () => {
+    class Once extends otlp.OtlpTraceExporter {
+      constructor(options?: otlp.OtlpExporterOptions) {
+        super({ ...options, maxAttempts: 1 });
+      }
+    }
+    const broken = { ...library, otlp: { ...otlp, OtlpTraceExporter: Once } };
+    const { failures } = await runCases(suite(broken, { store: true, receiver: receiver.url }));
+    expect(failures.map(({ title }) => title)).toContain("exporter: retries 429, 502, 503 and 504");
+  });
 });
