@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,10 +8,10 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { machineNode } from "./hosts.ts";
-import { installOffline, load, packAll, PUBLIC_PACKAGES, readManifest, unpackAll } from "./packed.ts";
+import { installOffline, link, load, packAll, PUBLIC_PACKAGES, readManifest, unpackAll } from "./packed.ts";
 
 /** Entries that wait for a module as they load: `require` cannot, by its nature. */
-const IMPORT_ONLY = ["@botanu/core/async", "@botanu/workers"];
+const IMPORT_ONLY = ["@botanu/core/async", "@botanu/workers", "@botanu/workers/bundle"];
 /** Entries that act as they load; their own package tests them. */
 const ACTING = ["@botanu/node/register"];
 
@@ -90,6 +90,27 @@ describe("packed packages load", () => {
     expect(loaded["@botanu/core"]).toContain("extract");
     expect(loaded["@botanu/otlp"]).toContain("OtlpTraceExporter");
     expect(loaded["@botanu/tracer"]).toContain("withRun");
+  });
+});
+
+describe("the one file of an adapter", () => {
+  it.each([
+    ["express", "bundle", "botanu", []],
+    ["hono", "bundle", "botanu", ["hono"]],
+    ["hono", "bundle-workerd", "botanu", ["hono"]],
+    ["workers", "bundle", "instrument", []],
+  ] as const)("@botanu/%s %s loads where nothing else is", async (name, file, own, peers) => {
+    const alone = await mkdtemp(join(folder, "alone-"));
+    await copyFile(join(unpacked, "node_modules/@botanu", name, "dist", `${file}.js`), join(alone, "alone.mjs"));
+    const text = await readFile(join(alone, "alone.mjs"), "utf8");
+    const imports = Array.from(
+      text.matchAll(/(?:from|import\()"([^"]+)"/g),
+      ([, specifier]) => specifier?.split("/")[0],
+    );
+    expect(new Set(imports.filter((each) => each !== "node:async_hooks"))).toEqual(new Set(peers));
+    for (const peer of peers) await link(join(unpacked, "node_modules", peer), join(alone, "node_modules", peer));
+    const { "./alone.mjs": names } = await load(process.execPath, "import", ["./alone.mjs"], alone);
+    expect(names).toEqual(expect.arrayContaining([own, "withRun", "step", "emitOutcome"]));
   });
 });
 

@@ -68,7 +68,8 @@ export async function unpackAll(tarballs: ReadonlyMap<string, string>, folder: s
   await writeFile(join(folder, "package.json"), '{ "name": "empty", "private": true }');
 }
 
-async function link(from: string, to: string): Promise<void> {
+/** Links a folder as a package, unless one is there. */
+export async function link(from: string, to: string): Promise<void> {
   if (existsSync(to)) return;
   await mkdir(dirname(to), { recursive: true });
   await symlink(realpathSync(from), to, "dir");
