@@ -5,7 +5,7 @@ import { type Entry, type EntryOptions, type EntryStart, startEntry } from "./en
 import { serverAttributes, serverSpanName, setServerOutcome } from "./http.ts";
 import { type BotanuTracer, type Invocation, SpanKind } from "./types.ts";
 
-const ENTRIES_KEY: symbol = /* @__PURE__ */ Symbol.for("botanu.entries.v1");
+const ENTRY_KEY: unique symbol = /* @__PURE__ */ Symbol.for("botanu.entry.v1");
 
 /** A request as any host has it. */
 export interface HttpWork {
@@ -65,19 +65,17 @@ export function endHttpEntry(entry: HttpEntry, status?: number, how?: ResponseEn
   else entry.end({ error, status: failed ? "failure" : how === "aborted" ? "canceled" : "success" });
 }
 
-function entries(): WeakMap<object, Entry> {
-  const host = globalThis as unknown as Record<symbol, WeakMap<object, Entry> | undefined>;
-  return (host[ENTRIES_KEY] ??= new WeakMap());
-}
-
-/** Lets {@link entryOf} find an entry by what came in. */
-export function rememberEntry(source: object, entry: Entry): void {
-  entries().set(source, entry);
+/**
+ * Lets {@link entryOf} find an entry by what came in: by a hidden property of it, since tables with weak keys, one per request, are what a
+ * garbage collector takes longest for. What is frozen is not found.
+ */
+export function rememberEntry(source: object, value: Entry): void {
+  Reflect.defineProperty(source, ENTRY_KEY, { value, configurable: true });
 }
 
 /** The entry of a request, message or event that an adapter was given. */
 export function entryOf<E extends Entry = Entry>(source: object): E | undefined {
-  return entries().get(source) as E | undefined;
+  return (source as { [ENTRY_KEY]?: E })[ENTRY_KEY];
 }
 
 /**

@@ -11,16 +11,19 @@ export interface WaitUntil {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-const originals = /* @__PURE__ */ new WeakMap<object, WaitUntil["waitUntil"]>();
+const ORIGINAL_KEY: unique symbol = /* @__PURE__ */ Symbol.for("botanu.wait-until.v1");
 
 /**
  * Lets the invocation's flush wait for what the application hands to `waitUntil`, and gives back the host's own. The method is laid
  * over the host's on the object itself, which stays the one that the host made; done again, it is replaced and not wrapped.
  */
-export function watchWaitUntil(execution: WaitUntil, invocation: Invocation): WaitUntil["waitUntil"] {
-  const original = originals.get(execution) ?? execution.waitUntil.bind(execution);
-  originals.set(execution, original);
+export function watchWaitUntil(
+  execution: WaitUntil & { [ORIGINAL_KEY]?: WaitUntil["waitUntil"] },
+  invocation: Invocation,
+): WaitUntil["waitUntil"] {
+  const original = execution[ORIGINAL_KEY] ?? execution.waitUntil.bind(execution);
   try {
+    Object.defineProperty(execution, ORIGINAL_KEY, { value: original });
     execution.waitUntil = (promise) => {
       invocation.track(bounded(promise));
       original(promise);
