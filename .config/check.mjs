@@ -22,6 +22,18 @@ const CHECKS = [
     "knip",
     ["--config", ".config/knip.json", "--no-progress", "--include", "files,unlisted,unresolved"],
   ],
+  [
+    "every branch of core by its own tests",
+    "vitest",
+    [
+      "run",
+      "--config",
+      ".config/vitest.config.ts",
+      "packages/core",
+      "--coverage",
+      "--coverage.thresholds.branches=100",
+    ],
+  ],
   ["bundles", "node", [".config/bundles.mjs"]],
   ["tracked text", "node", [".config/tracked-text.mjs"]],
   ["manifests and exported types", "node", [".config/published.mjs", ...published]],
