@@ -53,6 +53,8 @@ export interface InjectOptions<C = Carrier> {
 /** What a trusted caller may send as headers of their own, in the order of the run's keys. */
 const FALLBACK_HEADERS = [RUN_ID_HEADER, WORKFLOW_HEADER, EVENT_ID_HEADER, CUSTOMER_ID_HEADER];
 
+const ENCODED = /[%+]/;
+
 const WARN_BYTES = 4096;
 
 /**
@@ -68,12 +70,12 @@ export function extract<C = Carrier>(carrier: C, options: ExtractOptions<C> = {}
       return undefined;
     }
   };
-  const texts: (string | undefined)[] = RUN_KEYS.map(() => undefined);
+  const texts = new Array<string | undefined>(RUN_KEYS.length);
   const baggage: string[] = [];
   scanBaggage(read(BAGGAGE) ?? "", (raw, key, value) => {
     const index = RUN_KEYS.indexOf(key);
     // A hop in Python writes a space as a plus sign.
-    if (index >= 0) texts[index] = /[%+]/.test(value) ? percentDecode(value.replaceAll("+", " ")) : value;
+    if (index >= 0) texts[index] = ENCODED.test(value) ? percentDecode(value.replaceAll("+", " ")) : value;
     else if (!key.startsWith("botanu.")) baggage.push(raw);
   });
   const spanContext = extractSpanContext(read, trust);

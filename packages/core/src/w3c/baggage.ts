@@ -35,11 +35,20 @@ type MemberVisitor = (raw: string, key: string, value: string, properties: reado
  */
 export function scanBaggage(header: string, visit: MemberVisitor): void {
   const text = header.length > MAX_READ ? header.slice(0, header.lastIndexOf(",", MAX_READ) + 1) : header;
-  for (const raw of splitList(text, ",")) {
-    const end = raw.indexOf(";");
-    const member = parsePair(end < 0 ? raw : raw.slice(0, end));
-    const properties = end < 0 ? [] : splitList(raw.slice(end + 1), ";").map(parsePair);
-    if (member?.value === undefined || properties.includes(undefined)) continue;
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = text.indexOf(",", start);
+    if (end < 0) end = text.length;
+    const member = text.slice(start, end);
+    const equals = member.indexOf("=");
+    // Most members have neither whitespace nor properties.
+    if (equals > 0 && PAIR.test(member)) visit(member, member.slice(0, equals), member.slice(equals + 1), []);
+    else scanMember(trimWhitespace(member), visit);
+  }
+}
+
+function scanMember(raw: string, visit: MemberVisitor): void {
+  const [member, ...properties] = splitList(raw, ";").map(parsePair);
+  if (member?.value !== undefined && !properties.includes(undefined)) {
     visit(raw, member.key, member.value, properties as BaggageProperty[]);
   }
 }
@@ -47,11 +56,12 @@ export function scanBaggage(header: string, visit: MemberVisitor): void {
 /** Key and value, not decoded, of `key=value` or of a bare key; undefined when a character is not allowed. */
 function parsePair(text: string): BaggageProperty | undefined {
   const equals = text.indexOf("=");
-  const key = equals < 0 ? text : text.slice(0, equals);
-  const value = equals < 0 ? undefined : text.slice(equals + 1);
-  if (PAIR.test(text)) return { key, value };
-  const tight = `${trimWhitespace(key)}=${trimWhitespace(value ?? "")}`;
-  return value !== undefined && tight.length < text.length ? parsePair(tight) : undefined;
+  if (PAIR.test(text)) {
+    return equals < 0 ? { key: text, value: undefined } : { key: text.slice(0, equals), value: text.slice(equals + 1) };
+  }
+  if (equals < 0) return undefined;
+  const tight = `${trimWhitespace(text.slice(0, equals))}=${trimWhitespace(text.slice(equals + 1))}`;
+  return tight.length < text.length ? parsePair(tight) : undefined;
 }
 
 /**

@@ -19,7 +19,7 @@ export function trimWhitespace(text: string): string {
   let end = text.length;
   while (isWhitespace(text.charCodeAt(start))) start++;
   while (end > start && isWhitespace(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
+  return end - start < text.length ? text.slice(start, end) : text;
 }
 
 function isWhitespace(code: number): boolean {
