@@ -70,7 +70,7 @@ export function extract<C = Carrier>(carrier: C, options: ExtractOptions<C> = {}
       return undefined;
     }
   };
-  const texts = new Array<string | undefined>(RUN_KEYS.length);
+  const texts: (string | undefined)[] = RUN_KEYS.map(() => undefined);
   const baggage: string[] = [];
   scanBaggage(read(BAGGAGE) ?? "", (raw, key, value) => {
     const index = RUN_KEYS.indexOf(key);

@@ -9,7 +9,7 @@ const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const PROGRAMS = ["botanu", "store-worker"];
 
 /** Writes the programs into a folder; beside the modules that the compiler wrote when none is given. */
-export async function bundle(outdir = `${FOLDER}dist`) {
+export async function bundle(outdir: string = `${FOLDER}dist`): Promise<void> {
   await build({
     entryPoints: PROGRAMS.map((name) => `${FOLDER}src/${name}.ts`),
     outdir,
