@@ -14,7 +14,7 @@ const FORBIDDEN = [
 for (const [what, pattern, paths] of FORBIDDEN) {
   const found = grep(pattern, paths);
   if (found === "") continue;
-  process.stdout.write(`${what}:\n${found}`);
+  process.stdout.write(`${String(what)}:\n${found}`);
   process.exitCode = 1;
 }
 

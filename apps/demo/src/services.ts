@@ -37,7 +37,7 @@ export async function startServices({ collector, stock }: ServicesOptions): Prom
       },
     };
   }
-  await Promise.all(started.map((each) => (each.status === "fulfilled" ? each.value.stop() : undefined)));
+  for (const each of started) if (each.status === "fulfilled") await each.value.stop();
   throw started.find((each) => each.status === "rejected")?.reason;
 }
 

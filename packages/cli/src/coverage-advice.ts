@@ -16,7 +16,7 @@ export type CoverageRule =
   | "over-limit";
 
 /** What the sentence is made of. */
-export interface Circumstances {
+interface Circumstances {
   readonly service: string;
   /** The other service, target or id that the rule speaks of. */
   readonly other: string;

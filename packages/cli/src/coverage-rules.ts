@@ -75,7 +75,7 @@ export function* orphans(trace: TraceIndex, now: number): Generator<Sighting> {
 }
 
 /** https://github.com/open-telemetry/opentelemetry-proto/blob/v1.11.0/opentelemetry/proto/trace/v1/trace.proto, SpanFlags */
-export function whereParentWas(span: StoredSpan): string {
+function whereParentWas(span: StoredSpan): string {
   if ((span.flags & FLAG_REMOTE_KNOWN) === 0) return "";
   return (span.flags & FLAG_REMOTE) === 0 ? " (same process)" : " (in the caller)";
 }

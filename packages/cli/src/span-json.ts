@@ -6,7 +6,7 @@ import type { TailedSpan } from "./store-reader.ts";
 import { KIND_NAMES, type StoredSpan, isFailed } from "./stored-span.ts";
 
 /** A span as every command prints it. Times are ISO 8601 in UTC and milliseconds. */
-export function spanJson(span: StoredSpan): Record<string, unknown> {
+function spanJson(span: StoredSpan): Record<string, unknown> {
   return {
     traceId: span.traceId,
     spanId: span.spanId,

@@ -126,7 +126,11 @@ export class StoreReader {
     const { length } = wanted;
     return ids(
       `SELECT run_id FROM runs WHERE substr(run_id, 1, ?) = ? OR substr(run_id, -?) = ? ${newest}`,
-      ...[length, wanted, length, wanted, limit],
+      length,
+      wanted,
+      length,
+      wanted,
+      limit,
     );
   }
 

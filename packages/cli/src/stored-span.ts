@@ -1,7 +1,7 @@
 // A span as it is read back: what the tree and the coverage report work on.
 
 /** Values of span attributes as they are stored: JSON. */
-export type Attributes = Readonly<Record<string, unknown>>;
+type Attributes = Readonly<Record<string, unknown>>;
 
 export interface SpanEvent {
   readonly name: string;
@@ -47,7 +47,7 @@ export interface StoredSpan {
 
 export const KIND = { unspecified: 0, internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 export const KIND_NAMES: readonly string[] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
-export const STATUS_ERROR = 2;
+const STATUS_ERROR = 2;
 
 /** Columns that {@link readSpan} needs, of `spans s JOIN resources r ON r.id = s.resource_id`. */
 export const SPAN_COLUMNS = `s.id, s.trace_id, s.span_id, s.parent_span_id, s.run_id, r.service, s.name, s.kind,

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** How long processes get to end by themselves before they are ended, in milliseconds. */
-export const GRACE_MILLIS = 5000;
+const GRACE_MILLIS = 5000;
 
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const NOT_FOUND = 127;

@@ -58,7 +58,7 @@ app.get("/stream", (c) =>
 app.get("/later", (c) => {
   const work = async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await step("later", () => undefined, c.var.botanuContext);
+    step("later", () => undefined, c.var.botanuContext);
   };
   c.executionCtx.waitUntil(work());
   return c.text("soon");

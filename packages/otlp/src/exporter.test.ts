@@ -101,7 +101,7 @@ describe("headers", () => {
     const { code, error } = await exporter.send(makeSpans(2));
     expect(code).toBe(1);
     expect(calls).toHaveLength(0);
-    expect(`${error?.message}${error?.stack}${warned}`).not.toContain("s3cret");
+    expect(`${error?.message}${error?.stack}${warned.join()}`).not.toContain("s3cret");
     expect(exporter.stats().dropped.retry_exhausted).toBe(2);
   });
 

@@ -30,7 +30,7 @@ interface Batch extends Limit {
   bytes: number;
   readonly deadline: number;
   error?: OtlpExportError | undefined;
-  done?: Promise<ExportResult>;
+  done: Promise<ExportResult> | undefined;
 }
 
 /** Longer delays make timers fire at once. */
@@ -118,7 +118,13 @@ export class OtlpTraceExporter {
     const { length } = spans;
     if (!length) return Promise.resolve({ code: 0 });
     const abort = new AbortController();
-    const batch: Batch = { left: length, bytes: 0, deadline: this.#now() + this.#timeout, signal: abort.signal };
+    const batch: Batch = {
+      left: length,
+      bytes: 0,
+      deadline: this.#now() + this.#timeout,
+      signal: abort.signal,
+      done: undefined,
+    };
     if (this.#closed) return Promise.resolve(this.#end(batch, "shutdown"));
     if (this.#sum("left") + length > (this.#options.maxPendingSpans ?? 65_536)) {
       return Promise.resolve(this.#end(batch, "queue_full"));
@@ -149,7 +155,7 @@ export class OtlpTraceExporter {
     if (!this.#pending.size) return;
     let handle: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
-      Promise.all(Array.from(this.#pending, ({ done }) => done)),
+      Promise.all(Array.from(this.#pending, async ({ done }) => done)),
       new Promise<void>((resolve) => {
         handle = setTimeout(resolve, Math.min(this.#timeout, MAX_DELAY));
       }),

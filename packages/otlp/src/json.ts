@@ -267,12 +267,12 @@ export const jsonSerializer: Serializer = {
   },
   parseReply(body) {
     const { partialSuccess, message } = JSON.parse(new TextDecoder().decode(body)) as {
-      partialSuccess?: { rejectedSpans?: unknown; errorMessage?: unknown };
-      message?: unknown;
+      partialSuccess?: { rejectedSpans?: string | number; errorMessage?: string };
+      message?: string;
     };
     return {
       rejectedSpans: Number(partialSuccess?.rejectedSpans ?? 0),
-      message: `${partialSuccess?.errorMessage ?? message ?? ""}`,
+      message: String(partialSuccess?.errorMessage ?? message ?? ""),
     };
   },
 };

@@ -41,7 +41,8 @@ export async function post(
 ): Promise<Answer> {
   const { options, target, serializer, warn } = route;
   try {
-    const made = route.headers ?? createHeaders(target, serializer, await (options.headers as () => HeaderRecord)());
+    const made =
+      route.headers ?? createHeaders(target, serializer, await (options.headers as () => Promise<HeaderRecord>)());
     // A copy, since whoever wraps `fetch` may add to it.
     const headers: Record<string, string> = { ...made };
     if (target.exposed && headers["authorization"]) warn("http", "OTLP Authorization goes over plain http");
@@ -59,7 +60,7 @@ export async function post(
     };
   } catch (error) {
     const { code, cause, name } = Object(error) as { code?: unknown; cause?: { code?: unknown }; name?: unknown };
-    return { message: `${cause?.code ?? code ?? name}` };
+    return { message: String(cause?.code ?? code ?? name) };
   }
 }
 

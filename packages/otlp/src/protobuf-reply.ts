@@ -21,7 +21,10 @@ interface Field {
   readonly bytes: Uint8Array | undefined;
 }
 
-/** Walks the fields of a message. Throws where the bytes are not one. */
+/**
+ * Walks the fields of a message. Throws where the bytes are not one.
+ * @yields each field, in order
+ */
 function* fields(bytes: Uint8Array): Generator<Field> {
   let at = 0;
   const varint = (): number => {

@@ -212,7 +212,7 @@ describe.each([
     const bytes = serializer.serialize([good, bad, good], left);
     const request = (name === "JSON" ? parse(bytes) : decode(bytes)) as ReturnType<typeof parse>;
     expect(
-      request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans = [] }) => spans)),
+      request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans ?? [])),
     ).toHaveLength(2);
     expect([...left]).toEqual([bad]);
   });

@@ -167,9 +167,9 @@ describe("the run of an entry", () => {
         SERVER,
       );
       await vi.advanceTimersByTimeAsync(40);
-      const { run, end } = await entry;
-      end();
-      expect(run).toMatchObject({ eventId: "e7", customerId: undefined });
+      const opened = await entry;
+      opened.end();
+      expect(opened.run).toMatchObject({ eventId: "e7", customerId: undefined });
       expect(named("take").startTime).toEqual([1_790_000_000, 0]);
       expect(recording.warnings).toEqual(["customerId left out: Error"]);
     } finally {

@@ -25,7 +25,7 @@ const MAX_REPLAY_BYTES = 65_536;
 export function describeRequest(input: RequestInfo | URL, init?: RequestInit): OutgoingRequest | undefined {
   try {
     const request = typeof input === "object" && "url" in input ? input : undefined;
-    const url = new URL(request?.url ?? String(input), globalThis.location?.href);
+    const url = new URL(request?.url ?? (input as string | URL), globalThis.location?.href);
     if (!/^https?:$/.test(url.protocol)) return undefined;
     // A page never sees where a redirect points, so there the browser has to follow it.
     const follow = (init?.redirect ?? request?.redirect ?? "follow") === "follow" && !("document" in globalThis);

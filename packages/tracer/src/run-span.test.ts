@@ -64,7 +64,7 @@ describe("withRun: the run span", () => {
   });
 
   it("is the parent of what starts inside, and all of it carries the run", () => {
-    withRun({ workflow: "w" }, () => void step("one", () => recorder.tracer.startSpan("query").end()));
+    withRun({ workflow: "w" }, () => step("one", () => recorder.tracer.startSpan("query").end()));
     const [query, one, run] = recorder.spans as [ReadableSpan, ReadableSpan, ReadableSpan];
     expect([query.name, one.name, run.name]).toEqual(["query", "botanu.step/one", "botanu.run/w"]);
     expect(query.parentSpanContext?.spanId).toBe(one.spanContext().spanId);

@@ -97,14 +97,15 @@ async function settle(entry: Entry, message: Message, call: () => Awaitable<unkn
 /** Sees which of its methods settles a message first; the runtime takes no second one. */
 function watchSettlement(message: Message): { how?: "ack" | "retry" } {
   const settled: { how?: "ack" | "retry" } = {};
-  const { ack, retry } = message;
+  const ack = message.ack.bind(message);
+  const retry = message.retry.bind(message);
   message.ack = () => {
     settled.how ??= "ack";
-    ack.call(message);
+    ack();
   };
   message.retry = (options?: RetryOptions) => {
     settled.how ??= "retry";
-    retry.call(message, options);
+    retry(options);
   };
   return settled;
 }

@@ -1,6 +1,6 @@
 export { forEachMessage } from "./batch.ts";
 export { instrumentFetcher, instrumentQueue, type FetcherBinding, type QueueBinding } from "./bindings.ts";
-export { instrument, type HandlerName, type WorkerOptions } from "./instrument.ts";
+export { instrument, type HandlerName, type InstrumentedHandlers, type WorkerOptions } from "./instrument.ts";
 export type {
   ExecutionContext,
   Message,

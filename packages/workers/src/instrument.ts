@@ -39,6 +39,12 @@ const HANDLERS = ["fetch", "scheduled", "queue", "email", "tail", "trace", "tail
 /** The names of handlers that a Worker may export. */
 export type HandlerName = (typeof HANDLERS)[number];
 
+/** A handler as it is instrumented: the same, and asynchronous. */
+type Instrumented<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : F;
+
+/** The handlers of `H`, instrumented. */
+export type InstrumentedHandlers<H> = { [K in keyof H as Extract<K, HandlerName>]: Instrumented<H[K]> };
+
 interface Service {
   readonly options: WorkerOptions;
   readonly tracer: BotanuTracer;
@@ -61,7 +67,7 @@ type Take = (event: Event, input: never, call: () => unknown) => Promise<unknown
 export function instrument<Env, H extends WorkerHandler<Env>>(
   handler: H & WorkerHandler<Env>,
   options: WorkerOptions | ((env: Env) => WorkerOptions) = {},
-): Pick<H, Extract<keyof H, HandlerName>> {
+): InstrumentedHandlers<H> {
   if (typeof options !== "function") check(options);
   let service: Service | null | undefined;
   const resolve = (env: unknown): Service | null => {
@@ -94,7 +100,7 @@ export function instrument<Env, H extends WorkerHandler<Env>>(
       }
     };
   }
-  return wrapped as Pick<H, Extract<keyof H, HandlerName>>;
+  return wrapped as InstrumentedHandlers<H>;
 }
 
 function check(options: WorkerOptions): WorkerOptions {
