@@ -15,7 +15,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { activeRun, step } from "@botanu/tracer";
 import express, { type Express, type RequestHandler } from "express";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { CALLER, RUN_ID, TRACE_ID } from "../test/loopback.ts";
+import { CALLER, RUN_ID, TRACE_ID } from "@botanu/loopback";
 import { botanu, type BotanuOptions } from "./index.ts";
 
 const exporter = new InMemorySpanExporter();

@@ -15,7 +15,7 @@ import {
 } from "@botanu/tracer";
 import express5, { type Express, type NextFunction, type Request, type Response } from "express";
 import { afterEach, describe, expect, it } from "vitest";
-import { CALLER, KIND, only, RUN_ID, serveCollector, serveUpstream, TRACE_ID } from "../test/loopback.ts";
+import { CALLER, KIND, only, RUN_ID, serveCollector, serveUpstream, TRACE_ID } from "@botanu/loopback";
 import { botanu, botanuErrorHandler, type BotanuOptions, runOf } from "./index.ts";
 
 const collector = serveCollector();

@@ -17,7 +17,7 @@ import { Hono, type Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { stream } from "hono/streaming";
 import { afterEach, describe, expect, it } from "vitest";
-import { CALLER, KIND, only, RUN_ID, serveCollector, serveUpstream, TRACE_ID } from "../test/loopback.ts";
+import { CALLER, KIND, only, RUN_ID, serveCollector, serveUpstream, TRACE_ID } from "@botanu/loopback";
 import { botanu, type BotanuEnv, type BotanuOptions } from "./index.ts";
 
 const collector = serveCollector();

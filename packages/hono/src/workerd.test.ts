@@ -1,7 +1,7 @@
 import type { Miniflare, Request as MiniflareRequest } from "miniflare";
 import { Response as MiniflareResponse } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CALLER, only, RUN_ID, serveCollector, serveUpstream } from "../test/loopback.ts";
+import { CALLER, only, RUN_ID, serveCollector, serveUpstream } from "@botanu/loopback";
 import { bundleWorker, startWorker } from "../test/workerd.ts";
 
 const collector = serveCollector();

@@ -6,16 +6,7 @@ import {
   Response as MiniflareResponse,
 } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  CALLER,
-  KIND,
-  only,
-  RUN_ID,
-  type SentSpan,
-  serveCollector,
-  serveUpstream,
-  TRACE_ID,
-} from "../test/loopback.ts";
+import { CALLER, KIND, only, RUN_ID, type SentSpan, serveCollector, serveUpstream, TRACE_ID } from "@botanu/loopback";
 import { bundleWorker, startWorker } from "../test/workerd.ts";
 
 const collector = serveCollector();
@@ -88,7 +79,10 @@ describe.each(FLAGS.map((flags) => [flags.join() || "no flags", flags] as const)
 
   // Each on a connection of its own: workerd drops one whose body failed, and the next request must not be the one to notice.
   const ask = (path: string, init?: RequestInit): Promise<Response> =>
-    fetch(new URL(path, url), { ...init, headers: { connection: "close", ...init?.headers } });
+    fetch(new URL(path, url), {
+      ...init,
+      headers: { connection: "close", ...(init?.headers as Record<string, string>) },
+    });
 
   describe("a request", () => {
     it("is a server span, its run span below, and one export", async () => {
