@@ -1,7 +1,7 @@
-// The examples of the root README, taken out of it, compiled as a stranger's compiler would, and run.
+// The examples of all READMEs, taken out of them and compiled as a stranger's compiler would; those of the root README are run too.
 
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
@@ -13,21 +13,33 @@ const UUID_V7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}
 const FOLDER = new URL("../.snippets/", import.meta.url);
 const ROOT = new URL("../../../", import.meta.url);
 
-const readme = readFileSync(new URL("README.md", ROOT), "utf8");
-const snippets = new Map(
-  [...readme.matchAll(/^```ts (\S+)\n(.*?)^```$/gms)].map(([, name = "", code = ""]) => [name, code]),
+const snippets = new Map(snippetsOf(new URL("README.md", ROOT)));
+const ofPackages = new Map(
+  readdirSync(new URL("packages/", ROOT)).flatMap((folder) =>
+    snippetsOf(new URL(`packages/${folder}/README.md`, ROOT)).map(
+      ([name, code]) => [`${folder}-${name}`, code] as const,
+    ),
+  ),
 );
+
+/** Names and code of a README's blocks in TypeScript. */
+function snippetsOf(file: URL): [string, string][] {
+  const blocks = readFileSync(file, "utf8").matchAll(/^```ts ?(\S*)\n(.*?)^```$/gms);
+  return Array.from(blocks, ([, name, code = ""], index) => [name || `${index + 1}.ts`, code]);
+}
 
 beforeAll(() => {
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER);
   for (const [name, code] of snippets) writeFileSync(new URL(name, FOLDER), code);
+  for (const [name, code] of ofPackages) writeFileSync(new URL(name, FOLDER), `${code}export {};\n`);
   const compilerOptions = {
     noEmit: true,
     skipLibCheck: true,
     isolatedDeclarations: false,
     declaration: false,
     declarationMap: false,
+    noUnusedLocals: false,
     types: ["node"],
   };
   writeFileSync(
@@ -50,6 +62,7 @@ async function listen(server: Server): Promise<string> {
 describe("the README's examples", () => {
   it("are all there", () => {
     expect([...snippets.keys()]).toEqual(["worker.ts", "hono.ts", "express.ts", "function.ts"]);
+    expect(ofPackages.size).toBeGreaterThan(10);
   });
 
   it("compile", async () => {
