@@ -39,16 +39,25 @@ export class OtlpSink {
   /** Why other bodies were not. */
   readonly refused: string[] = [];
   readonly #server: Server;
+  #open = 0;
+  readonly #waiting = new Set<() => void>();
 
   private constructor(server: Server) {
     this.#server = server;
   }
 
-  static async listen(): Promise<OtlpSink> {
+  /** @param delayMillis how long each answer takes; what was sent counts as arrived before it */
+  static async listen(delayMillis = 0): Promise<OtlpSink> {
     const server = createServer((request, response) => {
+      sink.#open += 1;
+      response.on("close", () => {
+        sink.#open -= 1;
+        if (sink.#open === 0) for (const resolve of sink.#waiting) resolve();
+      });
       readBody(request)
-        .then((body) => {
+        .then(async (body) => {
           sink.#take(body);
+          if (delayMillis > 0) await new Promise((resolve) => setTimeout(resolve, delayMillis));
           response.writeHead(200, { "content-type": "application/json" }).end("{}");
         })
         .catch((error: unknown) => {
@@ -64,6 +73,14 @@ export class OtlpSink {
   /** Base URL, as exporters take it. */
   get endpoint(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Resolves when every request that has come is answered. */
+  async settled(): Promise<void> {
+    if (this.#open === 0) return;
+    let done = (): void => {};
+    await new Promise<void>((resolve) => this.#waiting.add((done = resolve)));
+    this.#waiting.delete(done);
   }
 
   close(): Promise<void> {
