@@ -28,6 +28,7 @@ const TASKS = {
   bench: { build: ["@botanu/bench"], run: (args) => [NODE, ["apps/bench/src/index.ts", ...args]] },
   botanu: { build: ["@botanu/cli"], run: (args) => [NODE, ["packages/cli/dist/botanu.js", ...args]] },
   "harness-app": { build: [], run: (args) => [NODE, ["packages/conformance/src/harness/start.ts", ...args]] },
+  "lambda-host": { build: [], run: (args) => [NODE, ["packages/conformance/src/lambda/start.ts", ...args]] },
   build: { build: ["*"], run: undefined },
   check: { build: ["*"], run: (args) => [NODE, [".config/check.mjs", ...args]] },
   test: { build: ["*"], run: (args) => [NODE, [".config/test.mjs", ...args]] },

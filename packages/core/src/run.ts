@@ -33,6 +33,8 @@ export interface RunContext {
 /** What a new run is made of. Without value, ids, environment and deadline come from the parent. */
 export interface RunOptions {
   readonly workflow: string;
+  /** A UUID, for work that is carried out again under the same name. Default, and for what is none: a new one. */
+  readonly runId?: string | undefined;
   readonly eventId?: string | undefined;
   readonly customerId?: string | undefined;
   /** Default: the parent's, else `unknown`. */
@@ -118,7 +120,7 @@ export function runValues(run: RunContext): readonly (string | number | boolean 
 export function createRun(options: RunOptions): RunContext {
   const { workflow, parent } = options;
   if (!parseText(workflow)) throw new BotanuError("ERR_INVALID_OPTION", "invalid workflow");
-  const runId = createRunId();
+  const runId = parseRunId(options.runId) ?? createRunId();
   const take = (field: "eventId" | "customerId" | "environment" | "tenantId"): string | undefined =>
     options[field] ? checkText(field, options[field], options.diag) : parent?.[field];
   return Object.freeze({

@@ -51,6 +51,8 @@ export type Extractor<S, T> = (source: S) => Awaitable<T | undefined>;
 export interface EntryOptions<S> {
   /** A name of low cardinality, or what reads it; where that gives nothing, the code is a hop. */
   readonly workflow?: string | ((source: S) => string | undefined) | undefined;
+  /** A UUID for the run, where the same work may come in again. Default: a new one. */
+  readonly runId?: Extractor<S, string> | undefined;
   /** Id of the business transaction. This and what follows is asked only when a run starts. */
   readonly eventId?: Extractor<S, Id> | undefined;
   readonly customerId?: Extractor<S, Id> | undefined;
@@ -102,7 +104,7 @@ export interface Entry {
 
 type Values = { -readonly [K in (typeof VALUES)[number]]?: unknown };
 
-const VALUES = ["eventId", "customerId", "tenantId", "deadline"] as const;
+const VALUES = ["runId", "eventId", "customerId", "tenantId", "deadline"] as const;
 
 /**
  * Refuses options that cannot be meant.
@@ -195,11 +197,12 @@ function newRun<S>(
   tracer: BotanuTracer,
   parent: RunContext | undefined,
 ): RunContext | undefined {
-  const { eventId, customerId, tenantId, deadline } = values;
+  const { runId, eventId, customerId, tenantId, deadline } = values;
   const environment = parent ? undefined : tracer.resource.attributes["deployment.environment.name"];
   try {
     return createRun({
       workflow,
+      runId: idText(runId),
       eventId: idText(eventId),
       customerId: idText(customerId),
       tenantId: idText(tenantId),

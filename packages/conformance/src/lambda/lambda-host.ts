@@ -1,21 +1,28 @@
 // A function's environment: AWS's own runtime client in a process of its own, which is stopped whenever the platform would freeze it.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, extname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 import { OtlpSink, type SunkSpan } from "../otlp-sink.ts";
 import { type InvocationAnswer, type InvocationOptions, RuntimeApi } from "./runtime-api.ts";
 
 const require = createRequire(import.meta.url);
+const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const PRELOAD = fileURLToPath(new URL("native-client.cjs", import.meta.url));
 
 /** The major version of AWS's runtime client: 4 is that of Node 24, 3 the last one with callbacks. */
 export type RuntimeClient = 3 | 4;
 
 export interface LambdaHostOptions {
-  /** The module of the handler, whose export `handler` it is; another one as `file.mjs#name`. */
+  /**
+   * The module of the handler, whose export `handler` it is; another one as `file.mjs#name`. One in TypeScript, or that imports
+   * `@botanu/…` by name, is bundled first, as it would be to be deployed.
+   */
   readonly handler: string;
   /** Default 4. */
   readonly client?: RuntimeClient | undefined;
@@ -41,6 +48,9 @@ export class LambdaHost {
   readonly api: RuntimeApi;
   readonly sink: OtlpSink;
   readonly #options: LambdaHostOptions;
+  /** Where a bundled handler is. */
+  readonly #folder: string;
+  #file = "";
   #child: ChildProcess | undefined;
   #output = "";
   #seen = 0;
@@ -49,11 +59,14 @@ export class LambdaHost {
     this.api = api;
     this.sink = sink;
     this.#options = options;
+    this.#folder = mkdtempSync(join(tmpdir(), "botanu-lambda-"));
   }
 
   /** Starts the API and a receiver of spans. The function itself starts with its first event. */
   static async start(options: LambdaHostOptions): Promise<LambdaHost> {
-    return new LambdaHost(await RuntimeApi.listen(), await OtlpSink.listen(options.backendDelayMillis), options);
+    const host = new LambdaHost(await RuntimeApi.listen(), await OtlpSink.listen(options.backendDelayMillis), options);
+    host.#file = await deployable(resolve(options.handler.split("#")[0] ?? ""), host.#folder);
+    return host;
   }
 
   /** What the function has written. */
@@ -72,7 +85,7 @@ export class LambdaHost {
     const child = this.#spawn();
     this.#child = child;
     await this.api.until(() => this.api.isIdle || this.api.initError !== undefined || this.#child !== child);
-    const { initError } = this.api;
+    const initError = this.api.initError as InvocationAnswer["error"];
     if (initError) throw new Error(`${initError.errorType}: ${initError.errorMessage}`);
     if (this.#child !== child) throw new Error(`the function ended: ${this.#output}`);
   }
@@ -118,6 +131,7 @@ export class LambdaHost {
     if (child) await this.api.until(() => this.#child !== child);
     await this.api.close();
     await this.sink.close();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #timeOut(millis: number): void {
@@ -130,9 +144,9 @@ export class LambdaHost {
 
   #spawn(): ChildProcess {
     const { client = 4, node = process.execPath } = this.#options;
-    const [file = "", name = "handler"] = this.#options.handler.split("#");
-    const handler = `${basename(file, extname(file))}.${name}`;
-    const root = dirname(file);
+    const [, name = "handler"] = this.#options.handler.split("#");
+    const handler = `${basename(this.#file, extname(this.#file))}.${name}`;
+    const root = dirname(this.#file);
     const entry = clientEntry(client);
     const child = spawn(node, ["--require", PRELOAD, entry, handler], {
       cwd: root,
@@ -170,6 +184,25 @@ export class LambdaHost {
       ...env,
     };
   }
+}
+
+/** The file to run: the given one, or its bundle. */
+async function deployable(file: string, folder: string): Promise<string> {
+  const text = readFileSync(file, "utf8");
+  if (!file.endsWith(".ts") && !/["']@botanu\//.test(text)) return file;
+  const isCommonJs = /\.cjs$/.test(file) || (/\.js$/.test(file) && /\bmodule\.exports\b|\bexports\./.test(text));
+  const outfile = join(folder, `${basename(file, extname(file))}.${isCommonJs ? "cjs" : "mjs"}`);
+  await build({
+    entryPoints: [file],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: isCommonJs ? "cjs" : "esm",
+    target: "node20",
+    nodePaths: [MODULES],
+    logLevel: "error",
+  });
+  return outfile;
 }
 
 function clientEntry(client: RuntimeClient): string {

@@ -36,6 +36,8 @@ interface Pending {
 
 interface Extension {
   readonly events: readonly string[];
+  /** Whether it has ever asked for an event: until it has, initialization is not over. */
+  hasAsked: boolean;
   waiting?: ServerResponse | undefined;
   readonly queue: object[];
 }
@@ -148,23 +150,25 @@ export class RuntimeApi {
     } else if (path.endsWith("/extension/register")) {
       const { events = [] } = JSON.parse((await read(request)).toString() || "{}") as { events?: string[] };
       const identifier = randomUUID();
-      this.#extensions.set(identifier, { events, queue: [] });
+      this.#extensions.set(identifier, { events, queue: [], hasAsked: false });
       response.writeHead(200, { "lambda-extension-identifier": identifier, "content-type": "application/json" });
       response.end('{"functionName":"orders","functionVersion":"$LATEST","handler":"index.handler"}');
     } else if (path.endsWith("/extension/event/next")) {
       const extension = this.#extensions.get(String(request.headers["lambda-extension-identifier"]));
       if (!extension) return void response.writeHead(403).end();
       extension.waiting = response;
+      extension.hasAsked = true;
       response.on("close", () => {
         if (extension.waiting === response) extension.waiting = undefined;
       });
       flushQueue(extension);
+      this.#deliver();
     } else response.writeHead(404).end();
     this.changed();
   }
 
   #deliver(): void {
-    const response = this.#next;
+    const response = [...this.#extensions.values()].every(({ hasAsked }) => hasAsked) ? this.#next : undefined;
     const pending = response && this.#queue.shift();
     if (!response || !pending) return;
     this.#next = undefined;
@@ -219,7 +223,9 @@ function resultOf(request: IncomingMessage, body: Buffer): Pick<InvocationAnswer
   const { headers, trailers } = request;
   const type = trailers["lambda-runtime-function-error-type"];
   const failed = type && {
-    error: JSON.parse(Buffer.from(String(trailers["lambda-runtime-function-error-body"]), "base64").toString()) as never,
+    error: JSON.parse(
+      Buffer.from(String(trailers["lambda-runtime-function-error-body"]), "base64").toString(),
+    ) as never,
   };
   if (headers["lambda-runtime-function-response-mode"] !== "streaming") {
     return { result: body.length > 0 ? JSON.parse(body.toString()) : null, ...failed };

@@ -1,0 +1,72 @@
+// When spans leave: the platform freezes a process as soon as its answer is there, and bills until then.
+
+import type { Invocation } from "@botanu/tracer";
+import { InternalExtension } from "./extension.ts";
+import type { LambdaContext } from "./platform.ts";
+
+/**
+ * - `after-stream`: when the handler is done; a stream has reached its caller by then. For streaming handlers alone.
+ * - `local`: before the answer, for 10 ms at most; for a receiver on this machine, which takes a request in one.
+ * - `extension`: after the answer, held open by an extension inside the process; before it, where that could not be registered.
+ * - `before-return`: before the answer, for 500 ms at most.
+ * - `auto`: the first of these that fits. Where several invocations share a process nothing is frozen, and spans leave in batches.
+ */
+export type FlushStrategy = "after-stream" | "auto" | "before-return" | "extension" | "local";
+
+const LOCAL_MILLIS = 10;
+const BEFORE_RETURN_MILLIS = 500;
+
+/** Whether a URL names this machine. */
+function isLocal(url: string | undefined): boolean {
+  const host = URL.parse?.(url ?? "http://localhost")?.hostname ?? new URL(url ?? "http://localhost").hostname;
+  return /^(.+\.)?localhost$|^127(\.\d+){3}$|^\[::1]$/.test(host);
+}
+
+/** Whether several invocations share a process: then nothing is frozen. */
+export function isShared(env: NodeJS.ProcessEnv = process.env): boolean {
+  return Number(env["AWS_LAMBDA_MAX_CONCURRENCY"]) > 1;
+}
+
+let extension: InternalExtension | undefined;
+
+/** The one extension of a process, registered when it is first asked for. */
+export function internalExtension(env: NodeJS.ProcessEnv = process.env): InternalExtension | undefined {
+  const address = env["AWS_LAMBDA_RUNTIME_API"];
+  return address ? (extension ??= new InternalExtension(address)) : undefined;
+}
+
+/** How the spans of one handler leave. */
+export class Flush {
+  readonly #strategy: FlushStrategy;
+  readonly #extension: InternalExtension | undefined;
+  readonly #margin: number;
+
+  constructor(strategy: FlushStrategy, url: string | undefined, isStreaming: boolean, marginMillis: number) {
+    const chosen = isStreaming ? "after-stream" : isLocal(url) ? "local" : "extension";
+    this.#strategy = strategy === "auto" ? chosen : strategy;
+    this.#extension = this.#strategy === "extension" ? internalExtension() : undefined;
+    this.#margin = marginMillis;
+  }
+
+  /** Asked when a handler begins: whether its spans may leave after the answer. */
+  get isHeldOpen(): boolean {
+    return this.#extension?.isReady ?? false;
+  }
+
+  /** Sends what an invocation has; resolves when the answer may go. Never rejects. */
+  async send(invocation: Invocation, context: LambdaContext | undefined, isHeldOpen: boolean): Promise<void> {
+    const requestId = context?.awsRequestId;
+    if (isHeldOpen && requestId) {
+      this.#extension?.handOver(requestId, () => invocation.flush(this.#limit(context, Infinity)));
+      return;
+    }
+    const most = { local: LOCAL_MILLIS, "after-stream": Infinity }[this.#strategy as string] ?? BEFORE_RETURN_MILLIS;
+    await invocation.flush(this.#limit(context, most));
+  }
+
+  /** What is left of the invocation, less a margin, and no more than `most`. */
+  #limit(context: LambdaContext | undefined, most: number): number {
+    const remaining = context?.getRemainingTimeInMillis?.() ?? 3000;
+    return Math.max(1, Math.min(most, remaining - this.#margin));
+  }
+}

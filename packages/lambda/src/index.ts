@@ -1,0 +1,5 @@
+export { botanuHandler, extensionReady, type LambdaHandler, type LambdaOptions } from "./handler.ts";
+export { forEachRecord, type BatchResponse, type RecordOptions } from "./batch.ts";
+export type { FlushStrategy } from "./flush.ts";
+export type { Json, LambdaContext } from "./platform.ts";
+export { botanuFetch as outgoingFetch, contextOf, createFetch } from "@botanu/tracer";
