@@ -1,7 +1,8 @@
 // An extension inside the function's own process. The platform does not freeze an environment before each of its extensions asks for the
 // next event, so what the extension does after the answer delays nobody, though it is paid for.
 
-import { Agent, request } from "node:http";
+import type { Agent } from "node:http";
+import { nodeHttp } from "./node-http.ts";
 
 interface Reply {
   readonly status: number;
@@ -14,7 +15,7 @@ type Work = () => Promise<unknown>;
 
 export class InternalExtension {
   readonly #address: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #agent: Agent;
   /** By request: what is to be done for it, once both the platform and the handler have named it. */
   readonly #handed = new Map<string, Work>();
   readonly #awaited = new Map<string, (work: Work) => void>();
@@ -25,6 +26,7 @@ export class InternalExtension {
   /** Registers at once, which the platform allows during initialization alone. */
   constructor(address: string) {
     this.#address = address;
+    this.#agent = new (nodeHttp("http").Agent)({ keepAlive: true, maxSockets: 1 });
     this.ready = this.#register();
   }
 
@@ -91,7 +93,7 @@ export class InternalExtension {
   #ask(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const url = `http://${this.#address}/2020-01-01/extension/${path}`;
-      const outgoing = request(url, { method, headers, agent: this.#agent }, (incoming) => {
+      const outgoing = nodeHttp("http").request(url, { method, headers, agent: this.#agent }, (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
         incoming.on("error", reject);

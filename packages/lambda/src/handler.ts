@@ -22,6 +22,7 @@ import { executionRunId } from "./execution.ts";
 import { Flush, type FlushStrategy, internalExtension, isShared } from "./flush.ts";
 import { invocationAttributes, takeColdStart } from "./invocation-attributes.ts";
 import { KeptExporter } from "./kept-exporter.ts";
+import { httpFetch } from "./node-http.ts";
 import { type LambdaContext, STREAMING } from "./platform.ts";
 import { lambdaResource } from "./resource.ts";
 import { invocationXRay } from "./xray.ts";
@@ -114,7 +115,7 @@ function createService(options: LambdaOptions<never>, isStreaming: boolean): Ser
 function withEnvironment(options: OtlpExporterOptions): OtlpExporterOptions {
   const { url, endpoint, ...rest } = otlpOptionsFromEnv(process.env, (message) => diag().warn(message));
   const target = (options.url ?? options.endpoint) ? undefined : { url, endpoint };
-  return { maxAttempts: 1, ...rest, ...target, ...options };
+  return { maxAttempts: 1, fetch: httpFetch, ...rest, ...target, ...options };
 }
 
 /** Starts the spans of an invocation. Nothing that comes in makes it throw; if anything did, the handler would go on untraced. */

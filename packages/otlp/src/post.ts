@@ -69,18 +69,29 @@ function unpatched(request: typeof fetch & { __original?: typeof fetch }): typeo
   return request.__original ?? request;
 }
 
-/** The headers of every request, by lower-case names. Throws on what is no header. */
+const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+/** What a field may hold, as one character to a byte. */
+const VALUE = /^[\t -~\x80-\xff]*$/;
+
+/**
+ * The headers of every request, by lower-case names. Throws on what is no header. Without `Headers`, which some hosts load at the first use,
+ * for more time than they take to start.
+ */
 export function createHeaders(
   { authorization }: Target,
   { contentType }: Serializer,
-  given: HeaderRecord | undefined,
+  given: HeaderRecord = {},
 ): HeaderRecord {
-  const headers = new Headers(given);
-  if (authorization && !headers.has("authorization")) headers.set("authorization", authorization);
-  if (!headers.has("user-agent")) headers.set("user-agent", USER_AGENT);
-  headers.set("content-type", contentType);
-  headers.delete("content-encoding");
-  return Object.fromEntries(headers);
+  const headers: Record<string, string> = { "user-agent": USER_AGENT };
+  if (authorization) headers["authorization"] = authorization;
+  for (const name of Object.keys(given)) {
+    const value = String(given[name]).trim();
+    if (!NAME.test(name) || !VALUE.test(value)) throw new TypeError("no header");
+    headers[name.toLowerCase()] = value;
+  }
+  delete headers["content-encoding"];
+  headers["content-type"] = contentType;
+  return headers;
 }
 
 function readReply(serializer: Serializer, body: Uint8Array, headers: HeaderRecord): Partial<ExportReply> {
