@@ -10,6 +10,9 @@ export interface SunkSpan {
   readonly name: string;
   readonly kind: number;
   readonly attributes: Readonly<Record<string, unknown>>;
+  readonly events: readonly { readonly name: string }[];
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly status: { readonly code: number; readonly message?: string };
   /** Attributes of the resource that the span came with. */
   readonly resource: Readonly<Record<string, unknown>>;
 }
@@ -40,6 +43,7 @@ export class OtlpSink {
   readonly refused: string[] = [];
   readonly #server: Server;
   #open = 0;
+  #failing = 0;
   readonly #waiting = new Set<() => void>();
 
   private constructor(server: Server) {
@@ -49,6 +53,7 @@ export class OtlpSink {
   /** @param delayMillis how long each answer takes; what was sent counts as arrived before it */
   static async listen(delayMillis = 0): Promise<OtlpSink> {
     const server = createServer((request, response) => {
+      if (request.method === "GET") return void response.end();
       sink.#open += 1;
       response.on("close", () => {
         sink.#open -= 1;
@@ -56,6 +61,10 @@ export class OtlpSink {
       });
       readBody(request)
         .then(async (body) => {
+          if (sink.#failing > 0) {
+            sink.#failing -= 1;
+            return void response.writeHead(503).end();
+          }
           sink.#take(body);
           if (delayMillis > 0) await new Promise((resolve) => setTimeout(resolve, delayMillis));
           response.writeHead(200, { "content-type": "application/json" }).end("{}");
@@ -75,8 +84,15 @@ export class OtlpSink {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Resolves when every request that has come is answered. */
+  /** Answers the next requests with 503, and takes nothing of them. */
+  failNext(requests: number): void {
+    this.#failing = requests;
+  }
+
+  /** Resolves when every request that was sent so far is answered. */
   async settled(): Promise<void> {
+    // What another process has written may not have been read: a round trip or two come behind it.
+    for (let round = 0; round < 2; round++) await (await fetch(this.endpoint)).text();
     if (this.#open === 0) return;
     let done = (): void => {};
     await new Promise<void>((resolve) => this.#waiting.add((done = resolve)));
@@ -92,7 +108,12 @@ export class OtlpSink {
     this.requests += 1;
     for (const { resource, scopeSpans } of body.resourceSpans) {
       for (const span of scopeSpans.flatMap(({ spans }) => spans)) {
-        this.spans.push({ ...span, attributes: toRecord(span.attributes), resource: toRecord(resource.attributes) });
+        this.spans.push({
+          ...span,
+          events: span.events ?? [],
+          attributes: toRecord(span.attributes),
+          resource: toRecord(resource.attributes),
+        });
       }
     }
   }

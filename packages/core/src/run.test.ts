@@ -28,7 +28,10 @@ describe("a new run", () => {
 
   it("has the id that it is given, if that is one", () => {
     const runId = "019A2F6E-7C11-8E3F-A557-0D7BE0A5B1C2";
-    expect(createRun({ workflow: "w", runId })).toMatchObject({ runId: runId.toLowerCase(), rootRunId: runId.toLowerCase() });
+    expect(createRun({ workflow: "w", runId })).toMatchObject({
+      runId: runId.toLowerCase(),
+      rootRunId: runId.toLowerCase(),
+    });
     expect(createRun({ workflow: "w", runId: "mine" }).runId).toMatch(/^[\da-f-]{36}$/);
   });
 

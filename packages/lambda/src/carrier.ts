@@ -20,7 +20,7 @@ function firstOf(...carriers: readonly (Json | undefined)[]): Carrier {
 }
 
 /** What a text holds as JSON, if that is an object. */
-export function parseObject(text: unknown): Json | undefined {
+function parseObject(text: unknown): Json | undefined {
   if (typeof text !== "string" || text.length > MAX_BODY || !/^\s*\{/.test(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);
@@ -44,7 +44,7 @@ export function headersOf(event: Json): Carrier {
 }
 
 /** The reserved member of a body. */
-export function envelopeOf(body: unknown): Json | undefined {
+function envelopeOf(body: unknown): Json | undefined {
   return objectOf(body, ENVELOPE_KEY);
 }
 

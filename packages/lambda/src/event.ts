@@ -140,7 +140,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
       id: textOf(record, "messageId"),
       failureId: textOf(record, "messageId"),
       xray: textOf(objectOf(record, "attributes"), "AWSTraceHeader"),
-      ordered: /\.fifo$/.test(textOf(record, "eventSourceARN") ?? ""),
+      ordered: textOf(record, "eventSourceARN")?.endsWith(".fifo") ?? false,
     }),
   },
   "aws:sns": {
@@ -253,6 +253,7 @@ const logs: Describe = (event) =>
     ? undefined
     : { trigger: "pubsub", attributes: { "messaging.system": "aws_cloudwatch_logs" }, carrier: {} };
 
+/** What fits no other row was sent by a caller of the function. */
 const direct: Describe = (event, clientContext) => ({
   trigger: "other",
   attributes: {},
@@ -270,18 +271,19 @@ const TABLE: readonly Describe[] = [
   firehose,
   eventBridge,
   logs,
+  direct,
 ];
 
-/** Describes an event of any source; what fits none was sent by a caller of the function. Never throws. */
+/** Describes an event of any source. Never throws. */
 export function describeEvent(event: unknown, clientContext?: unknown): EventDescription {
-  try {
-    const given = isObject(event) ? event : {};
-    for (const describe of TABLE) {
+  const given = isObject(event) ? event : {};
+  for (const describe of TABLE) {
+    try {
       const found = describe(given, clientContext);
       if (found) return found;
+    } catch {
+      // What looked like an event of this source has a member that cannot be read.
     }
-  } catch {
-    // What looked like an event of a source, and has a member that is something else.
   }
-  return direct(isObject(event) ? event : {}, clientContext) as EventDescription;
+  return { trigger: "other", attributes: {}, carrier: {} };
 }

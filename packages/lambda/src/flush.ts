@@ -2,29 +2,43 @@
 
 import type { Invocation } from "@botanu/tracer";
 import { InternalExtension } from "./extension.ts";
+import { allWritten } from "./node-http.ts";
 import type { LambdaContext } from "./platform.ts";
 
 /**
  * - `after-stream`: when the handler is done; a stream has reached its caller by then. For streaming handlers alone.
- * - `local`: before the answer, for 10 ms at most; for a receiver on this machine, which takes a request in one.
+ * - `local`: before the answer, for 5 ms at most once it is sent; for a receiver on this machine, which takes a request in one.
  * - `extension`: after the answer, held open by an extension inside the process; before it, where that could not be registered.
  * - `before-return`: before the answer, for 500 ms at most.
  * - `auto`: the first of these that fits. Where several invocations share a process nothing is frozen, and spans leave in batches.
  */
 export type FlushStrategy = "after-stream" | "auto" | "before-return" | "extension" | "local";
 
-const LOCAL_MILLIS = 10;
+const LOCAL_MILLIS = 5;
+const WRITE_MILLIS = 100;
 const BEFORE_RETURN_MILLIS = 500;
 
 /** Whether a URL names this machine. */
-function isLocal(url: string | undefined): boolean {
-  const host = URL.parse?.(url ?? "http://localhost")?.hostname ?? new URL(url ?? "http://localhost").hostname;
+export function isLocal(url = "http://localhost"): boolean {
+  const host = URL.canParse(url) ? new URL(url).hostname : "";
   return /^(.+\.)?localhost$|^127(\.\d+){3}$|^\[::1]$/.test(host);
 }
 
 /** Whether several invocations share a process: then nothing is frozen. */
 export function isShared(env: NodeJS.ProcessEnv = process.env): boolean {
   return Number(env["AWS_LAMBDA_MAX_CONCURRENCY"]) > 1;
+}
+
+function within(millis: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, millis);
+    timer.unref();
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    promise.then(done, done);
+  });
 }
 
 let extension: InternalExtension | undefined;
@@ -62,6 +76,8 @@ export class Flush {
     }
     const most = { local: LOCAL_MILLIS, "after-stream": Infinity }[this.#strategy as string] ?? BEFORE_RETURN_MILLIS;
     await invocation.flush(this.#limit(context, most));
+    // The receiver may take its time; what it is sent must not wait for the next invocation.
+    if (this.#strategy === "local") await within(this.#limit(context, WRITE_MILLIS), allWritten());
   }
 
   /** What is left of the invocation, less a margin, and no more than `most`. */

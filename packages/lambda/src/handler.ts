@@ -19,7 +19,7 @@ import {
 import { linksOf, type ReceivedBatch, receiveBatch, rememberBatch, sharedRun } from "./batch.ts";
 import { describeEvent, type EventDescription } from "./event.ts";
 import { executionRunId } from "./execution.ts";
-import { Flush, type FlushStrategy, internalExtension, isShared } from "./flush.ts";
+import { Flush, type FlushStrategy, internalExtension, isLocal, isShared } from "./flush.ts";
 import { invocationAttributes, takeColdStart } from "./invocation-attributes.ts";
 import { KeptExporter } from "./kept-exporter.ts";
 import { httpFetch } from "./node-http.ts";
@@ -115,7 +115,10 @@ function createService(options: LambdaOptions<never>, isStreaming: boolean): Ser
 function withEnvironment(options: OtlpExporterOptions): OtlpExporterOptions {
   const { url, endpoint, ...rest } = otlpOptionsFromEnv(process.env, (message) => diag().warn(message));
   const target = (options.url ?? options.endpoint) ? undefined : { url, endpoint };
-  return { maxAttempts: 1, fetch: httpFetch, ...rest, ...target, ...options };
+  const where = { ...target, ...options };
+  // On this machine a compressor gains nothing, and starting it would outlast the time that the answer waits.
+  const local = isLocal(where.url ?? where.endpoint) ? { compression: "none" as const } : {};
+  return { maxAttempts: 1, fetch: httpFetch, ...local, ...rest, ...where };
 }
 
 /** Starts the spans of an invocation. Nothing that comes in makes it throw; if anything did, the handler would go on untraced. */

@@ -8,6 +8,13 @@ export function nodeHttp(name: "http" | "https"): Http {
   return process.getBuiltinModule(`node:${name}`) as Http;
 }
 
+const unwritten = new Set<Promise<void>>();
+
+/** Resolves when every request that was begun has been handed to the system, which delivers it though this process be stopped. */
+export async function allWritten(): Promise<void> {
+  while (unwritten.size > 0) await Promise.all(unwritten);
+}
+
 /** As much of `fetch` as the exporter needs. */
 export const httpFetch: typeof fetch = (input, init = {}) =>
   new Promise((resolve, reject) => {
@@ -27,5 +34,9 @@ export const httpFetch: typeof fetch = (input, init = {}) =>
       } as unknown as Response);
     });
     outgoing.on("error", reject);
+    const written = new Promise<void>((done) => outgoing.once("finish", done).once("close", done)).finally(() =>
+      unwritten.delete(written),
+    );
+    unwritten.add(written);
     outgoing.end(body as Uint8Array);
   });

@@ -190,8 +190,8 @@ export class LambdaHost {
 async function deployable(file: string, folder: string): Promise<string> {
   const text = readFileSync(file, "utf8");
   if (!file.endsWith(".ts") && !/["']@botanu\//.test(text)) return file;
-  const isCommonJs = /\.cjs$/.test(file) || (/\.js$/.test(file) && /\bmodule\.exports\b|\bexports\./.test(text));
-  const outfile = join(folder, `${basename(file, extname(file))}.${isCommonJs ? "cjs" : "mjs"}`);
+  const isCommonJs = file.endsWith(".cjs") || (file.endsWith(".js") && /\bmodule\.exports\b|\bexports\./.test(text));
+  const outfile = join(folder, `function.${isCommonJs ? "cjs" : "mjs"}`);
   await build({
     entryPoints: [file],
     outfile,

@@ -39,5 +39,5 @@ const client = {
 
 const load = Module._load;
 Module._load = function (name, ...rest) {
-  return /rapid-client\.node$/.test(name) ? client : load.call(this, name, ...rest);
+  return name.endsWith("rapid-client.node") ? client : load.call(this, name, ...rest);
 };
