@@ -3,3 +3,4 @@ export { forEachRecord, type BatchResponse, type RecordOptions } from "./batch.t
 export type { FlushStrategy } from "./flush.ts";
 export type { Json, LambdaContext } from "./platform.ts";
 export { botanuFetch as outgoingFetch, contextOf, createFetch } from "@botanu/tracer";
+export { injectAws, type AwsClient } from "./aws-client.ts";
