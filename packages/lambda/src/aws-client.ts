@@ -142,7 +142,7 @@ function invocation(input: Input, propagation: Propagation): Input {
 function parseContext(text: unknown): Json | undefined {
   if (text === undefined) return {};
   try {
-    const value: unknown = JSON.parse(Buffer.from(String(text), "base64").toString());
+    const value: unknown = JSON.parse(Buffer.from(text as string, "base64").toString());
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;
@@ -222,10 +222,8 @@ async function send(
   next: Next,
 ): Promise<unknown> {
   const tracer = activeTracer(context);
-  const target =
-    String(destination(args.input) ?? "")
-      .split(/[/:]/)
-      .at(-1) ?? "";
+  const named = destination(args.input);
+  const target = typeof named === "string" ? (named.split(/[/:]/).at(-1) ?? "") : "";
   const operation = kind === PRODUCER ? "send" : commandName.replace("Command", "");
   const span = tracer.startSpan(
     `${operation} ${target}`,

@@ -13,13 +13,32 @@ interface Reply {
 /** Work for after an answer. */
 type Work = () => Promise<unknown>;
 
+/** How long an event waits for its handler to begin. */
+const ANNOUNCE_MILLIS = 20;
+
+interface Deferred {
+  readonly promise: Promise<Work>;
+  readonly resolve: (work: Work) => void;
+}
+
+function defer(): Deferred {
+  let resolve: (work: Work) => void = () => {};
+  const promise = new Promise<Work>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+function sleep(millis: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, millis).unref());
+}
+
 export class InternalExtension {
   readonly #address: string;
   readonly #agent: Agent;
-  /** By request: what is to be done for it, once both the platform and the handler have named it. */
-  readonly #handed = new Map<string, Work>();
-  readonly #awaited = new Map<string, (work: Work) => void>();
+  /** What is to be done for each request whose handler has begun. */
+  readonly #works = new Map<string, Deferred>();
   #isPolling = false;
+  /** The request that was let go because nobody had announced it. */
+  #released = "";
   /** Resolves when it is known whether there is an extension. */
   readonly ready: Promise<boolean>;
 
@@ -30,21 +49,22 @@ export class InternalExtension {
     this.ready = this.#register();
   }
 
-  /** Whether the invocation that comes next will be held open for work. */
-  get isReady(): boolean {
-    return this.#isPolling;
+  /** Says that the handler of a request begins; gives whether it will be held open for what is handed over. */
+  announce(requestId: string): boolean {
+    const isHeld = this.#isPolling && requestId !== this.#released;
+    if (isHeld) this.#works.set(requestId, defer());
+    return isHeld;
   }
 
-  /** Hands over work of a request for after its answer. Only for one that began while {@link isReady}. */
+  /** Hands over work of an announced request for after its answer. */
   handOver(requestId: string, work: Work): void {
-    const take = this.#awaited.get(requestId);
-    if (take) take(work);
-    else this.#handed.set(requestId, work);
+    this.#works.get(requestId)?.resolve(work);
   }
 
   async #register(): Promise<boolean> {
     try {
       const { status, identifier } = await this.#ask(
+        true,
         "POST",
         "register",
         { "lambda-extension-name": "botanu" },
@@ -62,7 +82,9 @@ export class InternalExtension {
     try {
       for (;;) {
         this.#isPolling = true;
-        const { status, body } = await this.#ask("GET", "event/next", { "lambda-extension-identifier": identifier });
+        const { status, body } = await this.#ask(false, "GET", "event/next", {
+          "lambda-extension-identifier": identifier,
+        });
         if (status !== 200) return;
         const { requestId = "", deadlineMs = 0 } = JSON.parse(body) as { requestId?: string; deadlineMs?: number };
         await this.#carryOut(requestId, deadlineMs);
@@ -75,22 +97,19 @@ export class InternalExtension {
   }
 
   async #carryOut(requestId: string, deadlineMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const handed = this.#handed.get(requestId);
-    this.#handed.delete(requestId);
-    const over = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, deadlineMs - Date.now()));
-      timer.unref();
-    });
-    const named = handed
-      ? Promise.resolve(handed)
-      : new Promise<Work>((resolve) => this.#awaited.set(requestId, resolve));
-    await Promise.race([named.then((work) => work()), over]).catch(() => undefined);
-    clearTimeout(timer);
-    this.#awaited.delete(requestId);
+    // The handler begins in the same moment. Where none of ours does, nothing must be held.
+    if (!this.#works.has(requestId)) await sleep(ANNOUNCE_MILLIS);
+    const work = this.#works.get(requestId);
+    if (!work) {
+      this.#released = requestId;
+      return;
+    }
+    const over = sleep(Math.max(0, deadlineMs - Date.now()));
+    await Promise.race([work.promise.then((carryOut) => carryOut()), over]).catch(() => undefined);
+    this.#works.delete(requestId);
   }
 
-  #ask(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Reply> {
+  #ask(holds: boolean, method: string, path: string, headers: Record<string, string>, body?: string): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const url = `http://${this.#address}/2020-01-01/extension/${path}`;
       const outgoing = nodeHttp("http").request(url, { method, headers, agent: this.#agent }, (incoming) => {
@@ -106,8 +125,8 @@ export class InternalExtension {
           });
         });
       });
-      // A handler with a callback answers when nothing keeps the process alive: a poll must not.
-      outgoing.on("socket", (socket) => socket.unref());
+      // A handler with a callback answers when nothing keeps the process alive: a poll must not. Registration is waited for.
+      outgoing.on("socket", (socket) => (holds ? socket.ref() : socket.unref()));
       outgoing.on("error", reject);
       outgoing.end(body);
     });

@@ -41,12 +41,23 @@ function within(millis: number, promise: Promise<void>): Promise<void> {
   });
 }
 
-let extension: InternalExtension | undefined;
+/** Under which every copy of this module in a process finds the one extension. */
+const EXTENSION_KEY: unique symbol = /* @__PURE__ */ Symbol.for("botanu.lambda.extension.v1");
 
-/** The one extension of a process, registered when it is first asked for. */
-export function internalExtension(env: NodeJS.ProcessEnv = process.env): InternalExtension | undefined {
+const host = globalThis as { [EXTENSION_KEY]?: InternalExtension };
+
+/** The one extension of a process, registered when a handler first needs it. */
+function internalExtension(env: NodeJS.ProcessEnv = process.env): InternalExtension | undefined {
   const address = env["AWS_LAMBDA_RUNTIME_API"];
-  return address ? (extension ??= new InternalExtension(address)) : undefined;
+  return address ? (host[EXTENSION_KEY] ??= new InternalExtension(address)) : undefined;
+}
+
+/**
+ * Resolves when it is known whether spans may leave after the answer. In an ES module `await` it below the handler, so that initialization
+ * does not end before; elsewhere the first events of an environment may have to wait for their spans.
+ */
+export async function extensionReady(): Promise<void> {
+  await host[EXTENSION_KEY]?.ready;
 }
 
 /** How the spans of one handler leave. */
@@ -62,9 +73,15 @@ export class Flush {
     this.#margin = marginMillis;
   }
 
-  /** Asked when a handler begins: whether its spans may leave after the answer. */
-  get isHeldOpen(): boolean {
-    return this.#extension?.isReady ?? false;
+  /** Said when a handler begins; gives whether its spans may leave after the answer. */
+  begin(context: LambdaContext | undefined): boolean {
+    const requestId = context?.awsRequestId;
+    return requestId !== undefined && this.#extension?.announce(requestId) === true;
+  }
+
+  /** Says that there will be nothing to send. */
+  cancel(context: LambdaContext | undefined): void {
+    this.#extension?.handOver(context?.awsRequestId ?? "", () => Promise.resolve());
   }
 
   /** Sends what an invocation has; resolves when the answer may go. Never rejects. */

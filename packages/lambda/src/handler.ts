@@ -19,7 +19,7 @@ import {
 import { linksOf, type ReceivedBatch, receiveBatch, rememberBatch, sharedRun } from "./batch.ts";
 import { describeEvent, type EventDescription } from "./event.ts";
 import { executionRunId } from "./execution.ts";
-import { Flush, type FlushStrategy, internalExtension, isLocal, isShared } from "./flush.ts";
+import { Flush, type FlushStrategy, isLocal, isShared } from "./flush.ts";
 import { invocationAttributes, takeColdStart } from "./invocation-attributes.ts";
 import { KeptExporter } from "./kept-exporter.ts";
 import { httpFetch } from "./node-http.ts";
@@ -49,7 +49,8 @@ export interface LambdaOptions<E = unknown>
   readonly parentFromXRay?: boolean | undefined;
 }
 
-interface Service {
+/** A handler's tracer and habits. */
+export interface Service {
   readonly options: LambdaOptions<never>;
   readonly tracer: BotanuTracer;
   readonly flush: Flush;
@@ -57,7 +58,7 @@ interface Service {
 }
 
 /** One invocation under way. */
-interface Work {
+export interface Work {
   readonly service: Service;
   readonly invocation: Invocation;
   readonly entry: Entry;
@@ -94,12 +95,8 @@ export function botanuHandler<F extends LambdaHandler>(options: LambdaOptions<Pa
   return handler as unknown as F;
 }
 
-/** Resolves when the extension inside the process is registered, or could not be: `await` it in an ES module for the first event's sake. */
-export async function extensionReady(): Promise<void> {
-  await internalExtension()?.ready;
-}
-
-function createService(options: LambdaOptions<never>, isStreaming: boolean): Service {
+/** @throws BotanuError ERR_INVALID_OPTION, and what the exporter throws, for options that cannot be meant */
+export function createService(options: LambdaOptions<never>, isStreaming: boolean): Service {
   checkEntryOptions(options);
   const exporterOptions = withEnvironment(options);
   const exporter = options.exporter ?? new KeptExporter(new OtlpTraceExporter(exporterOptions));
@@ -122,12 +119,16 @@ function withEnvironment(options: OtlpExporterOptions): OtlpExporterOptions {
 }
 
 /** Starts the spans of an invocation. Nothing that comes in makes it throw; if anything did, the handler would go on untraced. */
-function begin(service: Service, event: unknown, context: LambdaContext | undefined): Work | Promise<Work> | undefined {
+export function begin(
+  service: Service,
+  event: unknown,
+  context: LambdaContext | undefined,
+): Work | Promise<Work> | undefined {
   try {
     const { tracer, flush } = service;
     const description = describeEvent(event, context?.clientContext);
     const invocation = tracer.startInvocation();
-    const isHeldOpen = flush.isHeldOpen;
+    const isHeldOpen = flush.begin(context);
     const opened = (entry: Entry): Work => {
       if (typeof event === "object" && event !== null) rememberEntry(event, entry);
       const work = { service, invocation, entry, description, context, isHeldOpen };
@@ -137,6 +138,7 @@ function begin(service: Service, event: unknown, context: LambdaContext | undefi
     return entry instanceof Promise ? entry.then(opened) : opened(entry);
   } catch (error) {
     diag().error(`invocation not traced: ${String(error)}`);
+    service.flush.cancel(context);
     return undefined;
   }
 }
@@ -240,14 +242,15 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
-interface Outcome {
+/** How a handler ended. */
+export interface Outcome {
   readonly value?: unknown;
   readonly error?: unknown;
   readonly failed?: boolean;
 }
 
 /** Ends the spans and sends them; resolves when the answer may go. Never rejects. */
-async function finish(work: Work, outcome: Outcome): Promise<void> {
+export async function finish(work: Work, outcome: Outcome): Promise<void> {
   try {
     clearTimeout(work.guard);
     end(work, outcome);

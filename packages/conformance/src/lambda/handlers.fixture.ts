@@ -2,6 +2,8 @@
 
 import { createRun } from "@botanu/core";
 import { botanuHandler, forEachRecord } from "@botanu/lambda";
+import { botanuMiddleware } from "@botanu/lambda/middy";
+import middy from "@middy/core";
 import { activeRun, botanuWorkflow, step } from "@botanu/tracer";
 
 interface Stream {
@@ -135,3 +137,9 @@ export const identity = () => {
     extra: wrapped.extra === createRun,
   };
 };
+
+export const chained = middy(async (event: { fail?: boolean }) => {
+  await sleep(1);
+  if (event.fail) throw new RangeError("too many");
+  return { statusCode: 200, run: activeRun() ?? null };
+}).use(botanuMiddleware({ workflow: "order", eventId: (event: { order?: string }) => event.order }) as never);

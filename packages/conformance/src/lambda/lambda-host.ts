@@ -33,6 +33,8 @@ export interface LambdaHostOptions {
   readonly freeze?: boolean | undefined;
   /** The `node` to run it with. Default: this one. */
   readonly node?: string | undefined;
+  /** `AWS_LAMBDA_EXEC_WRAPPER`: a program that starts the runtime. */
+  readonly wrapper?: string | undefined;
   /** Names the receiver by an address that does not say that it is on this machine. */
   readonly remote?: boolean | undefined;
 }
@@ -143,12 +145,15 @@ export class LambdaHost {
   }
 
   #spawn(): ChildProcess {
-    const { client = 4, node = process.execPath } = this.#options;
+    const { client = 4, node = process.execPath, wrapper } = this.#options;
     const [, name = "handler"] = this.#options.handler.split("#");
     const handler = `${basename(this.#file, extname(this.#file))}.${name}`;
     const root = dirname(this.#file);
     const entry = clientEntry(client);
-    const child = spawn(node, ["--require", PRELOAD, entry, handler], {
+    const command = [node, "--require", PRELOAD, entry];
+    // As the platform calls it: the program that starts the runtime, with the runtime as its arguments.
+    const [program = "", ...args] = wrapper === undefined ? command : [wrapper, ...command];
+    const child = spawn(program, args, {
       cwd: root,
       env: this.#environment(root, handler),
       stdio: ["ignore", "pipe", "pipe"],
@@ -206,6 +211,7 @@ async function deployable(file: string, folder: string): Promise<string> {
 }
 
 function clientEntry(client: RuntimeClient): string {
-  if (client === 4) return require.resolve("aws-lambda-ric/index.mjs");
-  return join(dirname(require.resolve("aws-lambda-ric-3/package.json")), "bin", "index.mjs");
+  return client === 4
+    ? require.resolve("aws-lambda-ric/index.mjs")
+    : fileURLToPath(new URL("runtime-client-3.mjs", import.meta.url));
 }
