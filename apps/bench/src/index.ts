@@ -6,6 +6,7 @@ import { arch, cpus, platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Bundle, bundleFile, packageSource } from "./bundle.ts";
+import { lambdaRows } from "./lambda.ts";
 import { measure, roundRobin } from "./processes.ts";
 import { holds, markdown, type Row } from "./rows.ts";
 import { type Delivery, deliver } from "./workerd-delivery.ts";
@@ -49,6 +50,7 @@ const steps: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ["otlp.protobuf", () => ratio("otlp.protobuf", 0.6, [OURS, PLAIN], "otlp-transformer 0.223 = 1")],
   ["request", requests],
   ["workerd", deliveries],
+  ["lambda", () => lambdaRows(folder, ROUNDS + 4)],
 ];
 
 try {

@@ -222,9 +222,8 @@ function carryOut(work: Work, args: readonly unknown[], call: Call, expectsCallb
   try {
     result = withContext(work.entry.context, () => call(settlement?.args ?? args));
   } catch (error) {
-    if (!settlement) return finish(work, { error }).then(() => Promise.reject(error));
-    settlement.settle({ error });
-    throw error;
+    // As a rejection, which is answered the same way: a throw would be answered before the spans have left.
+    return finish(work, { error, failed: true }).then(() => Promise.reject(error));
   }
   if (isThenable(result)) {
     return Promise.resolve(result).then(
