@@ -3,12 +3,16 @@ import { AS_INTENDED, BREAKS, type Break, brokenScenario, type Scenario, STOCK }
 import { startStory } from "./story.ts";
 import { tell } from "./tell.ts";
 
-const SERVICES = ["notify-api", "orders-api", "orders-consumer", "orders-edge"];
+const SERVICES = ["notify-api", "orders-api", "orders-consumer", "orders-edge", "orders-intake"];
 const UNEDITED = ["notify-api", "orders-api"];
 /** The report waits this long for a parent; here nothing more is on its way. */
 const GRACE_MILLIS = 15_000;
 const MIN_TRACES = 3;
-const MIN_ATTEMPT_GROUPS = 2;
+const MIN_ATTEMPT_GROUPS = 3;
+/** `STATUS_CODE_ERROR` of OTLP. */
+const ERROR = 2;
+/** The Lambda function, whose first attempt fails. */
+const FUNCTION = "orders-intake";
 
 /** What one scenario left in the store. */
 interface Outcome {
@@ -44,11 +48,31 @@ async function asIntended(): Promise<boolean[]> {
   return [
     assert("the order is accepted", status === 202, status),
     assert(`the run spans at least ${MIN_TRACES} traces`, (tree?.traces ?? 0) >= MIN_TRACES, tree?.traces),
-    assert("four services are in it", JSON.stringify(services) === JSON.stringify(SERVICES), services),
-    assert("two attempts were retried", (tree?.attempts.length ?? 0) >= MIN_ATTEMPT_GROUPS, tree?.attempts.length),
+    assert("five services are in it", JSON.stringify(services) === JSON.stringify(SERVICES), services),
+    assert("three attempts were retried", (tree?.attempts.length ?? 0) >= MIN_ATTEMPT_GROUPS, tree?.attempts.length),
+    assert(
+      "the function's first attempt failed, and its second went through",
+      firstFailed(tree),
+      tree?.attempts.length,
+    ),
     assert("no span lost its parent", tree?.orphans === 0, tree?.orphans),
     assert("every span of every service carries the run", coverage.percent === 100, coverage.percent),
   ];
+}
+
+/** Whether the Worker called the function twice: once in vain, and once to the end. */
+function firstFailed(tree: RunTree | undefined): boolean {
+  const [first, second] =
+    (tree?.attempts ?? []).map(({ spans }) => spans).find((spans) => callsFunction(tree, spans)) ?? [];
+  return first?.statusCode === ERROR && second !== undefined && second.statusCode !== ERROR;
+}
+
+function callsFunction(tree: RunTree | undefined, spans: RunTree["attempts"][number]["spans"]): boolean {
+  return (
+    spans.length === 2 &&
+    spans.every(({ service }) => service === "orders-edge") &&
+    (tree?.lanes ?? []).some(({ service }) => service === FUNCTION)
+  );
 }
 
 async function stock(): Promise<boolean[]> {

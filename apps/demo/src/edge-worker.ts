@@ -7,7 +7,7 @@ import { Hono } from "hono";
 
 interface Bindings {
   readonly ORDERS: Queue;
-  readonly ORDERS_API: string;
+  readonly INTAKE: string;
   readonly COLLECTOR: string;
   /** What is broken on purpose; empty as a rule. */
   readonly BROKEN: string;
@@ -36,16 +36,16 @@ app.use(botanu({ workflow: "order", eventId: (c) => c.get("order").id, customerI
 
 app.post("/orders", async (c) => {
   const order = c.get("order");
-  const intake = await takeIn(`${c.env.ORDERS_API}/intake/${order.id}`, order);
-  if (!intake.ok) return c.json({ error: "the warehouse does not answer" }, 502);
+  const intake = await takeIn(`${c.env.INTAKE}/orders/${order.id}`, order);
+  if (!intake.ok) return c.json({ error: "the intake does not answer" }, 502);
   await instrumentQueue(c.env.ORDERS, "orders").send(order);
   return c.json({ accepted: order.id }, 202);
 });
 
-/** Tries again when the service is briefly away; each attempt is a span of its own. */
+/** Tries again when the function fails; each attempt is a span of its own. */
 async function takeIn(url: string, order: Order): Promise<Response> {
-  let response = new Response(null, { status: 503 });
-  for (let attempt = 1; attempt <= INTAKE_ATTEMPTS && response.status === 503; attempt++) {
+  let response = new Response(null, { status: 502 });
+  for (let attempt = 1; attempt <= INTAKE_ATTEMPTS && response.status === 502; attempt++) {
     response = await outgoingFetch(url, {
       method: "POST",
       headers: { "content-type": "application/json" },

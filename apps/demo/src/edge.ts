@@ -9,7 +9,8 @@ export interface Edge {
 }
 
 export interface EdgeOptions {
-  readonly ordersApi: string;
+  /** The function that the entry point calls. */
+  readonly intake: string;
   readonly notifyApi: string;
   readonly collector: string;
   /** What is broken on purpose, handed to the Workers as a binding. */
@@ -32,7 +33,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         ...common,
         name: "orders-edge",
         script: edge,
-        bindings: { ...bindings, ORDERS_API: options.ordersApi },
+        bindings: { ...bindings, INTAKE: options.intake },
         queueProducers: { ORDERS: { queueName: QUEUE } },
       },
       {

@@ -16,7 +16,7 @@ export const AS_INTENDED: Scenario = {
   name: "demo",
   stock: false,
   broken: undefined,
-  what: "a Worker in workerd, a queue, and two services without a line about tracing",
+  what: "a Worker in workerd, a Lambda function, a queue, and two services without a line about tracing",
 };
 
 export const STOCK: Scenario = {
@@ -28,7 +28,7 @@ export const STOCK: Scenario = {
 
 const BROKEN: Readonly<Record<Break, string>> = {
   baggage:
-    "a gateway between the Worker and the orders service forwards traceparent and drops the headers it does not know",
+    "a gateway between the function and the orders service forwards traceparent and drops the headers it does not know",
   flush: "the entry Worker answers and is gone: its spans are made, and never sent",
   sampling: "the caller's traceparent says «not sampled», and the entry Worker was told to obey it",
 };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RunStore, startReceiver } from "@botanu/cli";
 import { type Edge, startEdge } from "./edge.ts";
+import { type DemoFunction, startFunction } from "./function.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import type { Scenario } from "./scenario.ts";
 import { type Services, startServices } from "./services.ts";
@@ -30,7 +31,7 @@ const QUIET_MILLIS = 1_500;
 const GIVE_UP_MILLIS = 20_000;
 const POLL_MILLIS = 50;
 
-/** Starts receiver, services, gateway where one is wanted, and both Workers; whatever started is ended when one of them does not. */
+/** Starts receiver, services, gateway where one is wanted, function and both Workers; whatever started is ended when one of them does not. */
 export async function startStory(scenario: Scenario): Promise<Story> {
   const started = Date.now();
   const folder = mkdtempSync(join(tmpdir(), "botanu-demo-"));
@@ -49,8 +50,10 @@ export async function startStory(scenario: Scenario): Promise<Story> {
       ending.push(() => gateway.stop());
       ordersApi = gateway.url;
     }
+    const intake: DemoFunction = await startFunction({ name: "orders-intake", collector: receiver.url, ordersApi });
+    ending.push(() => intake.stop());
     const edge: Edge = await startEdge({
-      ordersApi,
+      intake: intake.url,
       notifyApi: services.notify.url,
       collector: receiver.url,
       broken: scenario.broken ?? "",

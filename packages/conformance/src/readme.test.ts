@@ -61,7 +61,7 @@ async function listen(server: Server): Promise<string> {
 
 describe("the README's examples", () => {
   it("are all there", () => {
-    expect([...snippets.keys()]).toEqual(["worker.ts", "hono.ts", "express.ts", "function.ts"]);
+    expect([...snippets.keys()]).toEqual(["worker.ts", "hono.ts", "express.ts", "lambda.ts", "function.ts"]);
     expect(ofPackages.size).toBeGreaterThan(10);
   });
 
@@ -120,6 +120,11 @@ describe("the README's examples", () => {
     } finally {
       server.close().closeAllConnections();
     }
+  });
+
+  it("start a run in a Lambda function", async () => {
+    const { handler } = (await load("lambda.ts")) as { handler(event: { id: string }): Promise<object> };
+    await expect(handler({ id: "7" })).resolves.toEqual({ order: "7", run: expect.stringMatching(UUID_V7) as string });
   });
 
   it("run a function as a workflow", async () => {
