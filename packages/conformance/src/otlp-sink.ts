@@ -42,6 +42,7 @@ export class OtlpSink {
   /** Why other bodies were not. */
   readonly refused: string[] = [];
   readonly #server: Server;
+  readonly #looking = new Set<() => void>();
   #open = 0;
   #failing = 0;
   readonly #waiting = new Set<() => void>();
@@ -89,6 +90,19 @@ export class OtlpSink {
     this.#failing = requests;
   }
 
+  /** Resolves when a condition holds; looked at with every body that is taken. */
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return;
+        this.#looking.delete(look);
+        resolve();
+      };
+      this.#looking.add(look);
+      look();
+    });
+  }
+
   /** Resolves when every request that was sent so far is answered. */
   async settled(): Promise<void> {
     // What another process has written may not have been read: a round trip or two come behind it.
@@ -116,6 +130,7 @@ export class OtlpSink {
         });
       }
     }
+    for (const look of this.#looking) look();
   }
 }
 

@@ -10,7 +10,8 @@ import type { LambdaContext } from "./platform.ts";
  * - `local`: before the answer, for 5 ms at most once it is sent; for a receiver on this machine, which takes a request in one.
  * - `extension`: after the answer, held open by an extension inside the process; before it, where that could not be registered.
  * - `before-return`: before the answer, for 500 ms at most.
- * - `auto`: the first of these that fits. Where several invocations share a process nothing is frozen, and spans leave in batches.
+ * - `auto`: the first of these that fits. Where several invocations share a process nothing is frozen, and
+ *   spans leave after the answer by themselves.
  */
 export type FlushStrategy = "after-stream" | "auto" | "before-return" | "extension" | "local";
 
@@ -25,7 +26,7 @@ export function isLocal(url = "http://localhost"): boolean {
 }
 
 /** Whether several invocations share a process: then nothing is frozen. */
-export function isShared(env: NodeJS.ProcessEnv = process.env): boolean {
+function isShared(env: NodeJS.ProcessEnv = process.env): boolean {
   return Number(env["AWS_LAMBDA_MAX_CONCURRENCY"]) > 1;
 }
 
@@ -62,13 +63,13 @@ export async function extensionReady(): Promise<void> {
 
 /** How the spans of one handler leave. */
 export class Flush {
-  readonly #strategy: FlushStrategy;
+  readonly #strategy: FlushStrategy | "shared";
   readonly #extension: InternalExtension | undefined;
   readonly #margin: number;
 
   constructor(strategy: FlushStrategy, url: string | undefined, isStreaming: boolean, marginMillis: number) {
     const chosen = isStreaming ? "after-stream" : isLocal(url) ? "local" : "extension";
-    this.#strategy = strategy === "auto" ? chosen : strategy;
+    this.#strategy = isShared() ? "shared" : strategy === "auto" ? chosen : strategy;
     this.#extension = this.#strategy === "extension" ? internalExtension() : undefined;
     this.#margin = marginMillis;
   }
@@ -91,6 +92,7 @@ export class Flush {
       this.#extension?.handOver(requestId, () => invocation.flush(this.#limit(context, Infinity)));
       return;
     }
+    if (this.#strategy === "shared") return void invocation.flush();
     const most = { local: LOCAL_MILLIS, "after-stream": Infinity }[this.#strategy as string] ?? BEFORE_RETURN_MILLIS;
     await invocation.flush(this.#limit(context, most));
     // The receiver may take its time; what it is sent must not wait for the next invocation.

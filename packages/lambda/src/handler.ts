@@ -3,7 +3,6 @@ import { OtlpTraceExporter, type OtlpExporterOptions } from "@botanu/otlp";
 import { otlpOptionsFromEnv } from "@botanu/otlp/env";
 import {
   type AdapterOptions,
-  batchSpans,
   type BotanuTracer,
   checkEntryOptions,
   createTracer,
@@ -19,7 +18,7 @@ import {
 import { linksOf, type ReceivedBatch, receiveBatch, rememberBatch, sharedRun } from "./batch.ts";
 import { describeEvent, type EventDescription } from "./event.ts";
 import { executionRunId } from "./execution.ts";
-import { Flush, type FlushStrategy, isLocal, isShared } from "./flush.ts";
+import { Flush, type FlushStrategy, isLocal } from "./flush.ts";
 import { invocationAttributes, takeColdStart } from "./invocation-attributes.ts";
 import { KeptExporter } from "./kept-exporter.ts";
 import { httpFetch } from "./node-http.ts";
@@ -101,8 +100,7 @@ export function createService(options: LambdaOptions<never>, isStreaming: boolea
   const exporterOptions = withEnvironment(options);
   const exporter = options.exporter ?? new KeptExporter(new OtlpTraceExporter(exporterOptions));
   const resource = lambdaResource(options, process.env);
-  const batch = isShared() ? batchSpans() : undefined;
-  const tracer = options.tracer ?? createTracer({ ...options, resource, exporter, ...(batch && { batch }) });
+  const tracer = options.tracer ?? createTracer({ ...options, resource, exporter });
   const margin = options.timeoutMarginMillis ?? 100;
   const target = exporterOptions.url ?? exporterOptions.endpoint;
   return { options, tracer, margin, flush: new Flush(options.flush ?? "auto", target, isStreaming, margin) };
@@ -253,7 +251,7 @@ export async function finish(work: Work, outcome: Outcome): Promise<void> {
   try {
     clearTimeout(work.guard);
     end(work, outcome);
-    if (!isShared()) await work.service.flush.send(work.invocation, work.context, work.isHeldOpen);
+    await work.service.flush.send(work.invocation, work.context, work.isHeldOpen);
   } catch (error) {
     diag().error(`invocation not flushed: ${String(error)}`);
   }

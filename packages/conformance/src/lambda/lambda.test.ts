@@ -149,6 +149,21 @@ describe("a handler", () => {
     expect((await host.invoke({}, { timeoutMillis: 30_000 })).result).toEqual({ wrong: 0, runs: 1000 });
   });
 
+  it("keeps invocations apart that share a process, as managed instances let them", async () => {
+    const env = { AWS_LAMBDA_MAX_CONCURRENCY: "8", AWS_LAMBDA_NODEJS_WORKER_COUNT: "1" };
+    const host = await start("told", { env, freeze: false, remote: true });
+    await host.initialize();
+    const orders = Array.from({ length: 40 }, (_, index) => `o-${index}`);
+    const answers = await Promise.all(orders.map((order) => host.api.invoke({ order })));
+    expect(answers.map(({ result }) => (result as { run: { eventId: string } }).run.eventId)).toEqual(orders);
+    await host.sink.until(() => host.sink.spans.length === 3 * orders.length);
+    const pairs = new Set(
+      host.sink.spans.map(({ traceId, attributes }) => `${traceId} ${String(attributes["botanu.run_id"])}`),
+    );
+    expect(pairs.size).toBe(orders.length);
+    expect(host.api.extensions).toEqual([]);
+  });
+
   it("is one run over all invocations of an execution", async () => {
     const host = await start(PROBE);
     const durable = {

@@ -54,7 +54,8 @@ export class RuntimeApi {
   readonly #queue: Pending[] = [];
   readonly #extensions = new Map<string, Extension>();
   readonly #listeners = new Set<() => void>();
-  #next: ServerResponse | undefined;
+  /** Those who ask for an event: one, or as many as a process takes at once. */
+  readonly #next = new Set<ServerResponse>();
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -81,7 +82,7 @@ export class RuntimeApi {
   /** Whether the runtime and every extension wait for what comes next: then the platform freezes the environment. */
   get isIdle(): boolean {
     const waits = ({ waiting, events }: Extension): boolean => waiting !== undefined || events.length === 0;
-    return this.#next !== undefined && this.#pending.size === 0 && [...this.#extensions.values()].every(waits);
+    return this.#next.size > 0 && this.#pending.size === 0 && [...this.#extensions.values()].every(waits);
   }
 
   /** Resolves when a condition holds; looked at whenever something happened. */
@@ -116,7 +117,7 @@ export class RuntimeApi {
   fail(error: { readonly errorType: string; readonly errorMessage: string }): void {
     for (const { id } of this.#pending.values()) this.#answer(id, { error });
     this.#queue.length = 0;
-    this.#next = undefined;
+    this.#next.clear();
     this.#extensions.clear();
     this.changed();
   }
@@ -135,10 +136,8 @@ export class RuntimeApi {
     const path = request.url ?? "";
     const [, id = "", what] = /\/invocation\/([^/]+)\/(response|error)$/.exec(path) ?? [];
     if (path.endsWith("/runtime/invocation/next")) {
-      this.#next = response;
-      response.on("close", () => {
-        if (this.#next === response) this.#next = undefined;
-      });
+      this.#next.add(response);
+      response.on("close", () => this.#next.delete(response));
       this.#deliver();
     } else if (what) {
       const body = await read(request);
@@ -168,10 +167,11 @@ export class RuntimeApi {
   }
 
   #deliver(): void {
-    const response = [...this.#extensions.values()].every(({ hasAsked }) => hasAsked) ? this.#next : undefined;
+    if (![...this.#extensions.values()].every(({ hasAsked }) => hasAsked)) return;
+    const [response] = this.#next;
     const pending = response && this.#queue.shift();
     if (!response || !pending) return;
-    this.#next = undefined;
+    this.#next.delete(response);
     const { id, event, options } = pending;
     const { timeoutMillis = 3000, traceId, clientContext, functionArn = ARN } = options;
     const deadlineMs = Date.now() + timeoutMillis;
