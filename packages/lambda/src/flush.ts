@@ -61,6 +61,22 @@ export async function extensionReady(): Promise<void> {
   await host[EXTENSION_KEY]?.ready;
 }
 
+/** What the platform gives a process between its signal and its end is half a second. */
+const END_MILLIS = 400;
+const ending: Array<() => Promise<void>> = [];
+
+function onEnd(work: () => Promise<void>): void {
+  ending.push(work);
+  if (ending.length > 1) return;
+  process.once("SIGTERM", () => {
+    const done = Promise.all(ending.map((each) => each())).then(() => {});
+    void within(END_MILLIS, done).then(() => {
+      // An application that listens too ends by itself.
+      if (process.listenerCount("SIGTERM") === 0) process.exit(0);
+    });
+  });
+}
+
 /** How the spans of one handler leave. */
 export class Flush {
   readonly #strategy: FlushStrategy | "shared";
@@ -72,6 +88,11 @@ export class Flush {
     this.#strategy = isShared() ? "shared" : strategy === "auto" ? chosen : strategy;
     this.#extension = this.#strategy === "extension" ? internalExtension() : undefined;
     this.#margin = marginMillis;
+  }
+
+  /** Adds what is to be done when the platform ends the environment, which it says only where there is an extension. */
+  atEnd(work: () => Promise<void>): void {
+    if (this.#extension) onEnd(work);
   }
 
   /** Said when a handler begins; gives whether its spans may leave after the answer. */

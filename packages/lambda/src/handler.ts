@@ -22,6 +22,7 @@ import { Flush, type FlushStrategy, isLocal } from "./flush.ts";
 import { invocationAttributes, takeColdStart } from "./invocation-attributes.ts";
 import { KeptExporter } from "./kept-exporter.ts";
 import { httpFetch } from "./node-http.ts";
+import { OpenSpans } from "./open-spans.ts";
 import { type LambdaContext, STREAMING } from "./platform.ts";
 import { lambdaResource } from "./resource.ts";
 import { invocationXRay } from "./xray.ts";
@@ -53,6 +54,7 @@ export interface Service {
   readonly options: LambdaOptions<never>;
   readonly tracer: BotanuTracer;
   readonly flush: Flush;
+  readonly openSpans: OpenSpans;
   readonly margin: number;
 }
 
@@ -98,12 +100,17 @@ export function botanuHandler<F extends LambdaHandler>(options: LambdaOptions<Pa
 export function createService(options: LambdaOptions<never>, isStreaming: boolean): Service {
   checkEntryOptions(options);
   const exporterOptions = withEnvironment(options);
-  const exporter = options.exporter ?? new KeptExporter(new OtlpTraceExporter(exporterOptions));
+  const own = options.exporter ? undefined : new KeptExporter(new OtlpTraceExporter(exporterOptions));
+  const exporter = options.exporter ?? own;
+  const openSpans = new OpenSpans();
   const resource = lambdaResource(options, process.env);
-  const tracer = options.tracer ?? createTracer({ ...options, resource, exporter });
+  const processors = [...(options.processors ?? []), openSpans];
+  const tracer = options.tracer ?? createTracer({ ...options, resource, exporter, processors });
   const margin = options.timeoutMarginMillis ?? 100;
   const target = exporterOptions.url ?? exporterOptions.endpoint;
-  return { options, tracer, margin, flush: new Flush(options.flush ?? "auto", target, isStreaming, margin) };
+  const flush = new Flush(options.flush ?? "auto", target, isStreaming, margin);
+  if (own) flush.atEnd(() => own.flush());
+  return { options, tracer, margin, openSpans, flush };
 }
 
 /** One attempt per flush: what is waited for between attempts is paid for. Code wins over variables. */
@@ -194,7 +201,9 @@ function guardTimeout(work: Omit<Work, "guard">): ReturnType<typeof setTimeout> 
   // Of a short time the margin would take most.
   if (remaining === undefined || remaining < 4 * service.margin) return undefined;
   const timer = setTimeout(() => {
+    // The run first, which says how it ended; what is below is then all that is left.
     entry.end({ status: "timeout" });
+    service.openSpans.end(invocation);
     void invocation.flush(service.margin);
   }, remaining - service.margin);
   timer.unref();

@@ -22,13 +22,14 @@ export class KeptExporter implements SpanExporter {
     return { kept: this.#kept.length, lost: this.#lost };
   }
 
-  /** Spans that wait, given away. */
-  take(): ReadableSpan[] {
-    return this.#kept.splice(0);
+  /** Tries once more with what waits. */
+  async flush(): Promise<void> {
+    const spans = this.#kept.splice(0);
+    if (spans.length > 0) await this.#inner.send(spans);
   }
 
   export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
-    const all = [...this.take(), ...spans];
+    const all = [...this.#kept.splice(0), ...spans];
     void this.#inner.send(all).then((result) => {
       const { code } = (result.error ?? {}) as { code?: string };
       if (result.code === 1 && code === "ERR_OTLP_RETRY_EXHAUSTED") this.#keep(all);

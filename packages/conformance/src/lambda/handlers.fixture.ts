@@ -83,7 +83,7 @@ export const httpStreamTraced = traced(httpStreamBare);
 export const told = botanuHandler(
   { workflow: "order", eventId: (event: { order?: string }) => event.order, timeoutMarginMillis: 50 },
   async (event: { order?: string; status?: number; hang?: boolean; exit?: boolean }) => {
-    if (event.hang) await sleep(60_000);
+    if (event.hang) await step("wait", () => sleep(60_000));
     if (event.exit) process.exit(3);
     await step("work", () => sleep(1));
     return { statusCode: event.status ?? 200, run: activeRun() ?? null };

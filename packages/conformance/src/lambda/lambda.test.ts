@@ -112,6 +112,7 @@ describe("flushing", () => {
     const { error, spans } = await host.invoke({ hang: true, order: "o-7" }, { timeoutMillis: 600 });
     expect(error?.errorType).toBe("Sandbox.Timedout");
     const run = named(spans, "botanu.run/order");
+    expect(named(spans, "botanu.step/wait").status).toEqual({ code: 2, message: "timeout" });
     expect(run.attributes["botanu.event_id"]).toBe("o-7");
     expect(run.events.at(-1)).toMatchObject({ name: "botanu.run.completed" });
     expect(JSON.stringify(run.events)).toContain('"timeout"');
@@ -124,6 +125,14 @@ describe("flushing", () => {
     expect((await host.invoke({ order: "o-1" })).spans).toEqual([]);
     const runs = (await host.invoke({ order: "o-2" })).spans.filter(({ name }) => name === "botanu.run/order");
     expect(runs.map(({ attributes }) => attributes["botanu.event_id"])).toEqual(["o-1", "o-2"]);
+  });
+
+  it("tries once more with what was kept when the platform ends the environment", async () => {
+    const host = await start("told", { remote: true });
+    host.sink.failNext(1);
+    expect((await host.invoke({ order: "o-1" })).spans).toEqual([]);
+    await host.shutdown();
+    expect(host.sink.spans.map(({ name }) => name)).toContain("botanu.run/order");
   });
 
   it("never fails or delays a function whose receiver is not there", async () => {
