@@ -48,8 +48,8 @@ function median(values: readonly number[]): number {
 }
 
 /** Milliseconds from the start of a process until it asks for its first event. */
-async function initialization(handler: string): Promise<number> {
-  const host = await LambdaHost.start({ handler, remote: true });
+async function initialization(handler: string, remote: boolean): Promise<number> {
+  const host = await LambdaHost.start({ handler, remote });
   try {
     const started = performance.now();
     await host.initialize();
@@ -88,10 +88,12 @@ export async function lambdaRows(folder: string, rounds: number): Promise<Row[]>
     sizes[name] = gzipSync(text, { level: 9 }).length / 1024;
   }
   const starts: Record<string, number[]> = {};
+  const remoteStarts: number[] = [];
   const answers: Record<string, Awaited<ReturnType<typeof invocations>>> = {};
   // Interleaved, so that what else the machine does meets all alike.
   for (let round = 0; round < rounds; round++) {
-    for (const [name, path] of Object.entries(files)) (starts[name] ??= []).push(await initialization(path));
+    for (const [name, path] of Object.entries(files)) (starts[name] ??= []).push(await initialization(path, false));
+    remoteStarts.push(await initialization(files[OURS] ?? "", true));
   }
   for (const [name, path] of Object.entries(files)) answers[name] = await invocations(path);
   const row = (id: string, unit: string, goal: number, of: (name: string) => number, atLeast = false): Row => ({
@@ -110,6 +112,13 @@ export async function lambdaRows(folder: string, rounds: number): Promise<Row[]>
   return [
     row("lambda.size", "KiB gzip", 6, (name) => sizes[name] ?? Number.NaN),
     row("lambda.load", "ms over the bare handler", 2, over),
+    {
+      id: "lambda.load.extension",
+      unit: "ms over the bare handler, with the extension for a receiver elsewhere",
+      ours: median(remoteStarts) - median(starts[BARE] ?? []),
+      goal: 2,
+      peers: {},
+    },
     row(
       "lambda.response",
       `ms over the bare handler, receiver at ${BACKEND_MILLIS} ms`,
